@@ -1,0 +1,1 @@
+"""pytest fixtures that build a Cargo workspace with Dagger and run tests against the fresh binaries."""
