@@ -1,0 +1,1 @@
+"""The tests of pytest-dagger-rust, and the modules they share."""
