@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -156,13 +155,14 @@ def test_slower_worker_takes_the_other_tree(
     theirs = published.single("tiny", "1.0.0", tmp_path / "theirs")
     ours = tmp_path / "ours" / theirs.name
     ours.parent.mkdir()
-    copytree = shutil.copytree
+    rename = Path.rename
 
-    def lose_the_race(source: Path, destination: Path, **options: Any) -> None:
-        copytree(source, destination, **options)
-        theirs.rename(ours)
+    def lose_the_race(scratch: Path, tree: Path) -> Path:
+        if not tree.exists():
+            rename(theirs, tree)
+        return rename(scratch, tree)
 
-    monkeypatch.setattr(shutil, "copytree", lose_the_race)
+    monkeypatch.setattr(Path, "rename", lose_the_race)
     assert published.single("tiny", "1.0.0", ours.parent) == ours
     assert list(ours.parent.iterdir()) == [ours]
 
