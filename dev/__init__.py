@@ -1,0 +1,1 @@
+"""The project's own tooling, not part of the distribution."""

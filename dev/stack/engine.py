@@ -1,0 +1,169 @@
+"""The Dagger engine: built from its Go modules, run in namespaces of its own, reached by a unix socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import socket
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dev.stack import network, packages, process
+from dev.stack.settings import DEV, StackError, content_key
+from dev.stack.shell import run, step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dev.stack.settings import Settings
+
+VERSION = "v0.19.10"
+SOURCES = DEV / "engine"
+GO_FLAGS = (
+    "-mod=readonly",
+    "-modcacherw",
+    "-trimpath",
+    "-buildvcs=false",
+    "-tags=dfexcludepatterns,dfparents",
+    f"-ldflags=-s -w -X github.com/dagger/dagger/engine.Version={VERSION} -X github.com/dagger/dagger/engine.Tag={VERSION}",
+)
+
+# The engine's own defaults drop every cache after each session while a fifth of the disk is not free.
+GARBAGE_COLLECTION = {
+    "policies": [{"all": True, "reservedSpace": "10GB", "minFreeSpace": "2GB", "maxUsedSpace": "60GB"}]
+}
+
+UNSHARE = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc")
+PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "HOME", "LANG")
+LONGEST_SOCKET_PATH = 107
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The engine of one stack."""
+
+    settings: Settings
+
+    @property
+    def folder(self) -> Path:
+        """Everything of the engine's: its builds, its socket, its state."""
+        return self.settings.cache / "engine"
+
+    @property
+    def socket(self) -> Path:
+        """Where the engine listens."""
+        return self.folder / "engine.sock"
+
+    @property
+    def client(self) -> Path:
+        """The `dagger` program of the same build."""
+        return self.folder / "bin" / "dagger"
+
+    @property
+    def pid_file(self) -> process.PidFile:
+        """The file that remembers the engine's process."""
+        return process.PidFile(self.settings.run / "engine.pid")
+
+    def up(self) -> None:
+        """Build the engine if need be, and start it unless the right one already answers."""
+        if len(os.fsencode(self.socket)) > LONGEST_SOCKET_PATH:
+            raise StackError(f"{self.socket} is too long for a socket's path: choose a shorter XDG_CACHE_HOME.")
+        build = self._build()
+        key = content_key(build.name, self._configuration(), (SOURCES / "start-engine.sh").read_bytes())
+        running = self.pid_file.read()
+        if running and running.key == key and answers(self.socket) and self.client.exists():
+            return
+        self.down()
+        self._start(build, key)
+
+    def down(self) -> None:
+        """End the engine and all it started, and take its network away."""
+        if running := self.pid_file.read():
+            inner = running.children()
+            process.stop(running, main=inner[0] if inner else None)
+        self.pid_file.clear()
+        self.socket.unlink(missing_ok=True)
+        network.remove(self.settings.network, self.settings.subnet)
+
+    def _build(self) -> Path:
+        key = content_key(platform.machine(), *GO_FLAGS, *(file.read_bytes() for file in _sources()))
+        target = self.folder / f"build-{key}"
+        if not target.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for leftover in self.folder.glob("partial-*"):
+                shutil.rmtree(leftover)
+            partial = Path(tempfile.mkdtemp(prefix="partial-", dir=self.folder))
+            partial.chmod(0o755)
+            with step(f"building the engine {VERSION} from its Go modules (some minutes, once)"):
+                self._compile(partial)
+            partial.rename(target)
+        return target
+
+    def _compile(self, folder: Path) -> None:
+        environment = {
+            "CGO_ENABLED": "0",
+            "GOFLAGS": "",
+            "GOWORK": "off",
+            "GOTOOLCHAIN": "auto",
+            "GOMODCACHE": str(self.settings.cache / "go"),
+        }
+        run([_go(), "build", *GO_FLAGS, "-o", f"{folder}/", "tool"], cwd=SOURCES, environment=environment)
+        shutil.copy(SOURCES / "dnsmasq.sh", folder / "dnsmasq")
+
+    def _start(self, build: Path, key: str) -> None:
+        packages.ensure(packages.ENGINE)
+        (self.folder / "engine.json").write_text(self._configuration())
+        link = self.folder / "bin.partial"
+        link.unlink(missing_ok=True)
+        link.symlink_to(build.name)
+        link.replace(self.folder / "bin")
+        names = ["--network-name", self.settings.network, "--network-cidr", self.settings.subnet]
+        log = self.settings.logs / "engine.log"
+        daemon = process.start(
+            [*UNSHARE, "sh", str(SOURCES / "start-engine.sh"), *names],
+            log=log,
+            environment=_environment(os.environ),
+            key=key,
+            cwd=self.folder,
+        )
+        self.pid_file.write(daemon)
+        process.wait_until(lambda: answers(self.socket) or not daemon.alive, 60)
+        if not (daemon.alive and answers(self.socket)):
+            self.down()
+            raise StackError(f"The engine did not start; {log} ends with:\n{process.tail(log)}")
+
+    def _configuration(self) -> str:
+        registries = {self.settings.registry: {"http": True}}
+        return json.dumps({"logLevel": "info", "gc": GARBAGE_COLLECTION, "registries": registries}, indent=2)
+
+
+def answers(path: Path) -> bool:
+    """Whether somebody listens on a unix socket (a stale one is only a file)."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def _environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what the engine needs to know of the user's environment, and no more."""
+    passed = {name: value for name, value in environment.items() if name.upper() in PASSED_ON}
+    return {**passed, "PATH": f"/run/dagger/bin:{packages.SYSTEM_PATH}", "TMPDIR": "/run/dagger/tmp"}
+
+
+def _sources() -> list[Path]:
+    return sorted(file for file in SOURCES.rglob("*") if file.is_file() and file.name != "start-engine.sh")
+
+
+def _go() -> str:
+    found = packages.find("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
+    if not found:
+        packages.ensure({"go": "golang-go"})
+    return found or str(packages.find("go"))
