@@ -1,0 +1,167 @@
+"""What cargo says with `--message-format=json`, as typed values.
+
+Source: https://doc.rust-lang.org/cargo/reference/external-tools.html#json-messages
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_OLD_PACKAGE_ID = re.compile(r"(?P<name>\S+) (?P<version>\S+) \(.*\)")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A place in a source file; `line` and `column` are 1-based, `file` is relative to the workspace root."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One message of the compiler; `rendered` is rustc's own rendering, with ANSI colours."""
+
+    level: str
+    message: str
+    code: str | None
+    rendered: str
+    package: str
+    spans: tuple[Span, ...]
+
+    @property
+    def text(self) -> str:
+        """rustc's rendering without colours."""
+        return _ANSI.sub("", self.rendered)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One artifact of a package's target; paths are those cargo named inside the builder container."""
+
+    name: str
+    package: str
+    version: str
+    kind: tuple[str, ...]
+    crate_types: tuple[str, ...]
+    features: tuple[str, ...]
+    filenames: tuple[str, ...]
+    executable: str | None
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class CargoMessages:
+    """All messages of one cargo run; `success` is None when cargo stopped before it said so."""
+
+    artifacts: tuple[Artifact, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    success: bool | None = None
+
+    @property
+    def compiled(self) -> tuple[str, ...]:
+        """Names of the packages of which something was compiled, in cargo's order."""
+        return tuple(dict.fromkeys(a.package for a in self.artifacts if not a.fresh))
+
+    @property
+    def fresh(self) -> tuple[str, ...]:
+        """Names of the packages of which nothing had to be compiled, in cargo's order."""
+        compiled = set(self.compiled)
+        return tuple(dict.fromkeys(a.package for a in self.artifacts if a.package not in compiled))
+
+    @property
+    def executables(self) -> tuple[Artifact, ...]:
+        """The artifacts that can be run: bins and examples (and tests, where they were asked for)."""
+        return tuple(a for a in self.artifacts if a.executable is not None)
+
+
+def parse(lines: Iterable[str]) -> CargoMessages:
+    """Read cargo's messages; lines that are not messages (a build script's or proc macro's output) are skipped."""
+    artifacts: list[Artifact] = []
+    diagnostics: list[Diagnostic] = []
+    success: bool | None = None
+    for message in _messages(lines):
+        match message.get("reason"):
+            case "compiler-artifact":
+                artifacts.append(_artifact(message))
+            case "compiler-message":
+                diagnostics.append(_diagnostic(message))
+            case "build-finished":
+                success = bool(message.get("success"))
+            case _:
+                pass
+    return CargoMessages(tuple(artifacts), tuple(diagnostics), success)
+
+
+def _messages(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        if not line.startswith("{"):
+            continue
+        try:
+            message = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(message, dict):
+            yield cast("dict[str, Any]", message)
+
+
+def package_name_and_version(package_id: str) -> tuple[str, str]:
+    """Take a package id spec apart, in the form of cargo 1.77 and later or the opaque one before.
+
+    Source: https://doc.rust-lang.org/cargo/reference/pkgid-spec.html
+    """
+    if old := _OLD_PACKAGE_ID.fullmatch(package_id):
+        return old["name"], old["version"]
+    url, _, fragment = package_id.rpartition("#")
+    name, at, version = fragment.rpartition("@")
+    if at:
+        return name, version
+    return url.partition("?")[0].rstrip("/").rpartition("/")[2], fragment
+
+
+def _artifact(message: dict[str, Any]) -> Artifact:
+    target = message["target"]
+    name, version = package_name_and_version(message["package_id"])
+    return Artifact(
+        name=target["name"],
+        package=name,
+        version=version,
+        kind=tuple(target["kind"]),
+        crate_types=tuple(target["crate_types"]),
+        features=tuple(message["features"]),
+        filenames=tuple(message["filenames"]),
+        executable=message["executable"],
+        fresh=message["fresh"],
+    )
+
+
+def _diagnostic(message: dict[str, Any]) -> Diagnostic:
+    body = message["message"]
+    return Diagnostic(
+        level=body["level"],
+        message=body["message"],
+        code=(body.get("code") or {}).get("code"),
+        rendered=body.get("rendered") or "",
+        package=package_name_and_version(message["package_id"])[0],
+        spans=tuple(_span(span) for span in body["spans"] if span["is_primary"]),
+    )
+
+
+def _span(span: dict[str, Any]) -> Span:
+    return Span(
+        file=span["file_name"],
+        line=span["line_start"],
+        column=span["column_start"],
+        end_line=span["line_end"],
+        end_column=span["column_end"],
+    )

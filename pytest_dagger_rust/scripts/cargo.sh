@@ -1,0 +1,264 @@
+# Runs cargo on an unpacked archive, inside the builder container. POSIX sh; coreutils or busybox.
+#
+#   cargo.sh dependencies ARCHIVE DIGEST ROOT SEED BUILD_ID MARKER [cargo flags...]
+#   cargo.sh sources      ARCHIVE DIGEST ROOT SEED BUILD_ID MARKER [cargo flags...]
+#
+# The volume at $VOLUME keeps, between runs: the source tree (files/, described by index), the target folder, and
+# proofs/, which say what each binary was linked from. A file is written only when its content differs from the
+# index, so its modification time says when the content changed on this volume, whatever the time was elsewhere.
+# That is the clock cargo compares its own outputs with.
+set -eu
+export LC_ALL=C
+
+phase=$1 archive=$2 digest=$3 root=$4 seed=$5 build_id=$6 marker=$7
+shift 7
+
+tree=$VOLUME/files
+target=$VOLUME/target
+out=/out
+work=/tmp/pytest-dagger-rust
+tab=$(printf "\t")
+
+# Dependency sets a volume holds before it starts anew; what bounds its growth.
+KEEP=8
+
+fail() {
+    echo "pytest-dagger-rust: $2" >&2
+    exit "$1"
+}
+
+now() {
+    cut -d ' ' -f 1 /proc/uptime
+}
+
+step() {
+    echo "$1 $(now)" >>$out/steps
+}
+
+# Downloaded packages live in a volume; configuration and credentials stay the image's own.
+share_cargo_home() {
+    home=${CARGO_HOME:-$HOME/.cargo}
+    mkdir -p "$home" "$PACKAGES"
+    for name in registry git .package-cache .package-cache-mutate .global-cache; do
+        rmdir "$home/$name" 2>/dev/null || true
+        [ -e "$home/$name" ] || [ -L "$home/$name" ] || ln -s "$PACKAGES/$name" "$home/$name"
+    done
+    mkdir -p "$PACKAGES/registry" "$PACKAGES/git"
+}
+
+# A path that begins with "-" or holds a backslash is a path, to GNU tar too.
+tar_extract() {
+    if tar --version 2>/dev/null | grep -q GNU; then
+        tar -x -m --no-unquote --verbatim-files-from --no-same-owner "$@"
+    else
+        tar -x -m "$@"
+    fi
+}
+
+paths_of() {
+    cut -b 68- "$1"
+}
+
+# Bring the tree to the archive's content, touching nothing that has it already.
+sync_tree() {
+    [ "$(sha256sum <"$archive" | cut -d ' ' -f 1)" = "$digest" ] ||
+        fail 95 "the sources arrived changed: their digest is not $digest"
+    mkdir -p "$tree" "$work"
+    tar -x -C "$work" -f "$archive" index
+    [ -e "$VOLUME/index" ] || : >"$VOLUME/index"
+    comm -13 "$VOLUME/index" "$work/index" >"$work/new"
+    comm -23 "$VOLUME/index" "$work/index" >"$work/old"
+    if [ -s "$work/new" ] || [ -s "$work/old" ]; then
+        # From here until the end the index must not claim what the tree may no longer have.
+        comm -12 "$VOLUME/index" "$work/index" >"$VOLUME/index.part"
+        mv "$VOLUME/index.part" "$VOLUME/index"
+        remove_old
+        paths_of "$work/new" | sed 's|^|files/|' >"$work/extract"
+        [ ! -s "$work/extract" ] || tar_extract -C "$VOLUME" -T "$work/extract" -f "$archive"
+        cp "$work/index" "$VOLUME/index.part"
+        mv "$VOLUME/index.part" "$VOLUME/index"
+    fi
+}
+
+remove_old() {
+    paths_of "$work/old" | sort >"$work/old.paths"
+    paths_of "$work/new" | sort >"$work/new.paths"
+    paths_of "$work/old" | while IFS= read -r path; do
+        rm -f "$tree/$path"
+    done
+    comm -23 "$work/old.paths" "$work/new.paths" | while IFS= read -r path; do
+        prune_folders "$(dirname "$path")"
+    done
+}
+
+# A build script without rerun-if-changed looks at the newest file of its package only: make that one newer.
+prune_folders() {
+    folder=$1
+    while [ "$folder" != . ] && rmdir "$tree/$folder" 2>/dev/null; do
+        folder=$(dirname "$folder")
+    done
+    while [ "$folder" != . ] && [ ! -e "$tree/$folder/Cargo.toml" ]; do
+        folder=$(dirname "$folder")
+    done
+    [ ! -e "$tree/$folder/Cargo.toml" ] || touch "$tree/$folder/Cargo.toml"
+}
+
+# Time going backwards would make old outputs look newer than new sources.
+check_clock() {
+    : >"$VOLUME/clock.now"
+    if [ "$VOLUME/clock" -nt "$VOLUME/clock.now" ]; then
+        echo "pytest-dagger-rust: the clock went back; compiling everything once more" >&2
+        rm -rf "$target" "$VOLUME/proofs" "$VOLUME/seeds"
+    fi
+    mv "$VOLUME/clock.now" "$VOLUME/clock"
+}
+
+bound_growth() {
+    mkdir -p "$VOLUME/seeds"
+    [ -e "$VOLUME/seeds/$1" ] && return
+    if [ "$(ls "$VOLUME/seeds" | wc -l)" -ge "$KEEP" ]; then
+        rm -rf "$target" "$VOLUME/proofs" "$VOLUME/seeds"
+        mkdir -p "$VOLUME/seeds"
+    fi
+}
+
+# Put the compiled dependencies of the layer beside what the volume has; never over it.
+take_seed() {
+    [ -d "$seed/target" ] || return 0
+    key=$(cat "$seed/key")
+    bound_growth "$key"
+    [ ! -e "$VOLUME/seeds/$key" ] || return 0
+    if [ -e "$VOLUME/running" ]; then
+        rm -rf "$target" "$VOLUME/proofs"
+    fi
+    : >"$VOLUME/running"
+    if [ -d "$target" ]; then
+        (cd "$seed/target" && find . ! -type d | sort) >"$work/seed.files"
+        (cd "$target" && find . ! -type d | sort) >"$work/target.files"
+        comm -23 "$work/seed.files" "$work/target.files" >"$work/missing"
+        format=
+        ! tar --version 2>/dev/null | grep -q GNU || format=--format=posix
+        tar -c $format -C "$seed/target" -T "$work/missing" -f - | tar -x -C "$target" -f -
+    else
+        cp -a "$seed/target" "$target.part"
+        mv "$target.part" "$target"
+    fi
+    : >"$VOLUME/seeds/$key"
+}
+
+run_cargo() {
+    rm -f "$work/stderr.fifo"
+    mkfifo "$work/stderr.fifo"
+    tee "$out/stderr" <"$work/stderr.fifo" >&2 &
+    : >"$VOLUME/running"
+    status=0
+    (
+        cd "$tree/$root"
+        CARGO_TARGET_DIR=$target CARGO_BUILD_BUILD_DIR=$target \
+            exec cargo build --message-format=json-diagnostic-rendered-ansi "$@"
+    ) 9>&- >"$out/messages" 2>"$work/stderr.fifo" || status=$?
+    wait
+    rm -f "$VOLUME/running"
+    touch "$VOLUME/clock"
+    [ "$status" = 0 ] || keep_failure "$status"
+}
+
+# A failed exec leaves no layer, and a failure must not be answered from a cache: the next exec reads it from here.
+keep_failure() {
+    rm -rf "$VOLUME/failed"
+    mkdir "$VOLUME/failed"
+    cp "$out/messages" "$out/stderr" "$VOLUME/failed"
+    echo "$build_id" >"$VOLUME/failed/id"
+    exit 101
+}
+
+# "fresh path" of every executable, as cargo reports them.
+executables() {
+    grep '"reason":"compiler-artifact"' "$out/messages" | grep -v '"executable":null' |
+        sed -n 's/.*"executable":"\([^"]*\)".*"fresh":\([a-z]*\).*/\2 \1/p' || true
+}
+
+# A binary is proved when nothing it was linked from has changed its content since it was linked: cargo's dep-info
+# file beside it names its inputs, the proof is the index of that moment.
+proved() {
+    proof=$VOLUME/proofs/$1
+    [ -e "$proof" ] && [ -e "$target/$1.d" ] || return 1
+    comm -3 "$proof" "$VOLUME/index" | sed "s/^$tab//" | cut -b 68- | sort -u >"$work/changed"
+    [ -s "$work/changed" ] || return 0
+    space=$(printf '\001')
+    sed "s/\\\\ /$space/g" "$target/$1.d" | tr ' ' '\n' | tr "$space" ' ' >"$work/inputs"
+    sed "s|^|$tree/|" "$work/changed" >"$work/changed.paths"
+    ! grep -q -x -F -f "$work/changed.paths" "$work/inputs"
+}
+
+# Fails when a binary that cargo calls fresh cannot be proved.
+prove() {
+    executables >"$work/executables"
+    while read -r fresh path; do
+        name=${path#"$target"/}
+        if [ "$fresh" = true ]; then
+            proved "$name" || {
+                echo "pytest-dagger-rust: cargo calls $name fresh, but its sources have changed" >&2
+                return 1
+            }
+        else
+            mkdir -p "$(dirname "$VOLUME/proofs/$name")"
+            cp "$VOLUME/index" "$VOLUME/proofs/$name"
+        fi
+    done <"$work/executables"
+}
+
+hand_out() {
+    mkdir -p "$out/bin" "$out/examples"
+    while read -r _ path; do
+        ! grep -q -a -F -- "$marker" "$path" || fail 96 "$path is a stub, not the program"
+        case $path in
+        */examples/*) cp "$path" "$out/examples/" ;;
+        *) cp "$path" "$out/bin/" ;;
+        esac
+    done <"$work/executables"
+}
+
+build_dependencies() {
+    run_cargo "$@"
+    mkdir -p "$out/seed"
+    cp -a "$target" "$out/seed/target"
+    cp "$tree/$root/Cargo.lock" "$out/seed/Cargo.lock"
+    echo "$build_id" >"$out/seed/key"
+    : >"$VOLUME/seeds/$build_id"
+}
+
+build_sources() {
+    take_seed
+    step seed
+    [ -e "$tree/$root/Cargo.lock" ] || [ ! -e "$seed/Cargo.lock" ] || cp "$seed/Cargo.lock" "$tree/$root/Cargo.lock"
+    run_cargo "$@"
+    step cargo
+    if ! prove; then
+        find "$tree" -type f -exec touch {} +
+        run_cargo "$@"
+        prove || fail 96 "a binary could not be proved to come from the current sources"
+    fi
+    step prove
+    hand_out
+    step hand_out
+}
+
+mkdir -p "$out" "$VOLUME"
+: >"$out/steps"
+step start
+share_cargo_home
+exec 9>"$VOLUME/lock"
+flock 9
+step lock
+check_clock
+sync_tree
+step sync
+case $phase in
+dependencies)
+    bound_growth "$build_id"
+    build_dependencies "$@"
+    ;;
+sources) build_sources "$@" ;;
+esac
+date +%s >"$out/finished"
