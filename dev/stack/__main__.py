@@ -33,6 +33,10 @@ def _carry_out(asked: argparse.Namespace, stack: Stack) -> None:
         print(stack.exports(stack.up()))
     elif asked.command == "image":
         print(stack.image(asked.name))
+    elif asked.command == "status":
+        print(stack.status())
+    elif asked.command == "clean":
+        stack.clean()
     else:
         stack.down()
 
@@ -43,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("up", help="bring engine, registry and images up")
     commands.add_parser("env", help="the same, and print the lines a shell evaluates to use them")
     commands.add_parser("down", help="end all of it")
+    commands.add_parser("status", help="tell what runs")
+    commands.add_parser("clean", help="end all of it and delete its caches")
     image = commands.add_parser("image", help="build and push one image, and print its full name")
     image.add_argument("name", metavar="NAME", help=", ".join(images.ALL))
     return parser

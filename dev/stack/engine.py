@@ -29,7 +29,8 @@ GO_FLAGS = (
     "-trimpath",
     "-buildvcs=false",
     "-tags=dfexcludepatterns,dfparents",
-    f"-ldflags=-s -w -X github.com/dagger/dagger/engine.Version={VERSION} -X github.com/dagger/dagger/engine.Tag={VERSION}",
+    "-ldflags=-s -w "
+    + " ".join(f"-X github.com/dagger/dagger/engine.{name}={VERSION}" for name in ("Version", "Tag")),
 )
 
 # The engine's own defaults drop every cache after each session while a fifth of the disk is not free.
@@ -71,7 +72,9 @@ class Engine:
     def up(self) -> None:
         """Build the engine if need be, and start it unless the right one already answers."""
         if len(os.fsencode(self.socket)) > LONGEST_SOCKET_PATH:
-            raise StackError(f"{self.socket} is too long for a socket's path: choose a shorter XDG_CACHE_HOME.")
+            raise StackError(
+                f"{self.socket} is too long a path for a socket: choose a shorter XDG_CACHE_HOME."
+            )
         build = self._build()
         key = content_key(build.name, self._configuration(), (SOURCES / "start-engine.sh").read_bytes())
         running = self.pid_file.read()

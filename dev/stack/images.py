@@ -17,7 +17,7 @@ from dev.stack.settings import StackError, content_key
 from dev.stack.shell import run, step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     from dev.stack.registry import Registry
 
@@ -26,10 +26,19 @@ RECIPE = "1"
 
 SUITE = "trixie"
 MIRROR_VARIABLE = "STACK_DEBIAN_MIRROR"
+INDEX_TARGETS = (
+    "apt-get",
+    "indextargets",
+    "--format=$(ORIGIN) $(CODENAME) $(REPO_URI)",
+    "Created-By: Packages",
+)
+ARCHIVE_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
 LOCAL_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CARGO = {"CARGO_HOME": "/usr/local/cargo", "PATH": f"/usr/local/cargo/bin:{PATH}"}
+POSTGRES = {"PATH": f"/usr/lib/postgresql/17/bin:{PATH}"}
 
 # Debian's rustc links with GNU ld, three times slower than the linker the upstream toolchain brings.
 LINKER = f"CARGO_TARGET_{platform.machine().upper()}_UNKNOWN_LINUX_GNU_RUSTFLAGS"
@@ -37,7 +46,7 @@ LINKER = f"CARGO_TARGET_{platform.machine().upper()}_UNKNOWN_LINUX_GNU_RUSTFLAGS
 
 @dataclass(frozen=True)
 class Image:
-    """A recipe: a minimal Debian and these packages, or another image and some of this machine's folders."""
+    """A recipe: a minimal Debian and these packages, or a base and this machine's own Rust toolchain."""
 
     name: str
     tag: str
@@ -45,7 +54,6 @@ class Image:
     backports: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     base: str | None = None
-    toolchain: bool = False
 
     @property
     def reference(self) -> str:
@@ -66,11 +74,10 @@ ON_REQUEST = (
         "rust",
         "host",
         base=BUILDER.reference,
-        toolchain=True,
         environment={LINKER: "", "PATH": f"/usr/local/rust/bin:{CARGO['PATH']}"},
     ),
     Image("python", "3.13", ("ca-certificates", "python3", "python3-pip", "python3-venv")),
-    Image("postgres", "17", ("ca-certificates", "postgresql"), environment={"PATH": f"/usr/lib/postgresql/17/bin:{PATH}"}),
+    Image("postgres", "17", ("ca-certificates", "postgresql"), environment=POSTGRES),
 )
 ALL = {image.reference: image for image in (*DEFAULT, *ON_REQUEST)}
 
@@ -85,7 +92,10 @@ def ensure(image: Image, registry: Registry) -> str:
         packages.ensure(packages.IMAGES)
         with step(f"building the image {image.reference}"), _scratch(registry.settings.cache) as scratch:
             layout = f"{scratch / 'oci'}:image"
-            (_add_toolchain if image.toolchain else _bootstrap)(image, scratch, layout, registry)
+            if image.base:
+                _add_toolchain(f"{registry.settings.registry}/{image.base}", layout)
+            else:
+                _bootstrap(image, scratch, layout)
             _configure(image, layout)
             for tag in (image.tag, mark):
                 _push(layout, f"{registry.settings.registry}/{image.name}:{tag}")
@@ -101,12 +111,11 @@ def find(reference: str) -> Image:
 
 def key(image: Image) -> str:
     """Return the name of an image's content: its recipe, this machine's certificates, its base."""
-    parts = [RECIPE, SUITE, json.dumps(asdict(image), sort_keys=True)]
+    recipe = {name: value for name, value in asdict(image).items() if value}
+    parts = [RECIPE, SUITE, json.dumps(recipe, sort_keys=True)]
     parts.extend(file.read_text() for file in _certificates())
     if image.base:
-        parts.append(key(ALL[image.base]))
-    if image.toolchain:
-        parts.append(run(["rustc", "-Vv"]))
+        parts.extend((key(ALL[image.base]), run(["rustc", "-Vv"])))
     return content_key(*parts)
 
 
@@ -127,7 +136,7 @@ def mirror_of(index_targets: str) -> str | None:
 
 def bundle(environment: Mapping[str, str]) -> Path:
     """Return the file of certificates this machine trusts."""
-    return Path(environment.get("SSL_CERT_FILE") or "/etc/ssl/certs/ca-certificates.crt")
+    return Path(environment.get("SSL_CERT_FILE") or TRUSTED)
 
 
 def _certificates() -> list[Path]:
@@ -138,14 +147,18 @@ def _certificates() -> list[Path]:
 def _mirror() -> str:
     if chosen := os.environ.get(MIRROR_VARIABLE):
         return chosen.rstrip("/")
-    listing = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(CODENAME) $(REPO_URI)", "Created-By: Packages"]
-    found = mirror_of(run(listing)) or mirror_of((run(["apt-get", "update", "-q"]), run(listing))[1])
+    found = mirror_of(run(INDEX_TARGETS))
+    if not found:
+        run(["apt-get", "update", "-q"])
+        found = mirror_of(run(INDEX_TARGETS))
     if not found:
         raise StackError(f"This machine's apt knows no Debian mirror: name one in {MIRROR_VARIABLE}.")
     return found
 
 
-def _bootstrap(image: Image, scratch: Path, layout: str, registry: Registry) -> None:  # noqa: ARG001
+def _bootstrap(image: Image, scratch: Path, layout: str) -> None:
+    if not ARCHIVE_KEYS.exists():
+        packages.install([packages.ARCHIVE_KEYS])
     tar = scratch / "rootfs.tar"
     included = [*image.packages, *(f"{package}/{SUITE}-backports" for package in image.backports)]
     run(
@@ -170,25 +183,35 @@ def _bootstrap(image: Image, scratch: Path, layout: str, registry: Registry) -> 
 
 def _certificate_hooks() -> list[str]:
     """Put the machine's certificates into an image: what a container trusts is what its machine trusts."""
-    trusted, *local = _certificates() or [None]
-    hooks = [f"--customize-hook=upload {file} {file}" for file in local]
-    if trusted:
-        hooks.append(f"--customize-hook=upload {trusted} /etc/ssl/certs/ca-certificates.crt")
-    return hooks
+    trusted = bundle(os.environ)
+    places = {file: TRUSTED if file == trusted else file for file in _certificates()}
+    return [f"--customize-hook=upload {file} {place}" for file, place in places.items()]
 
 
-def _add_toolchain(image: Image, scratch: Path, layout: str, registry: Registry) -> None:  # noqa: ARG001
+def _add_toolchain(base: str, layout: str) -> None:
     """Lay this machine's own Rust toolchain over the base, for comparisons with its own cargo."""
     sysroot = Path(run(["rustc", "--print", "sysroot"]).strip())
-    run(["skopeo", "copy", "--src-tls-verify=false", f"docker://{registry.settings.registry}/{image.base}", f"oci:{layout}"])
+    run(["skopeo", "copy", "--src-tls-verify=false", f"docker://{base}", f"oci:{layout}"])
     for part in ("bin", "lib"):
         run(["umoci", "insert", "--image", layout, sysroot / part, f"/usr/local/rust/{part}"])
 
 
 def _configure(image: Image, layout: str) -> None:
     variables = {"PATH": PATH, **image.environment}
-    settings = [word for name, value in variables.items() for word in ("--config.env", f"{name}={value}")]
-    run(["umoci", "config", "--image", layout, *settings, "--config.cmd", "bash", "--author", "pytest-dagger-rust"])
+    settings = [f"--config.env={name}={value}" for name, value in variables.items()]
+    run(
+        [
+            "umoci",
+            "config",
+            "--image",
+            layout,
+            *settings,
+            "--config.cmd",
+            "bash",
+            "--author",
+            "pytest-dagger-rust",
+        ]
+    )
 
 
 def _push(layout: str, reference: str) -> None:
@@ -196,7 +219,7 @@ def _push(layout: str, reference: str) -> None:
 
 
 @contextmanager
-def _scratch(cache: Path) -> Iterator[Path]:
+def _scratch(cache: Path) -> Generator[Path]:
     """Give a folder that is gone afterwards, and is swept by the next build if this one is killed."""
     base = cache / "scratch"
     shutil.rmtree(base, ignore_errors=True)

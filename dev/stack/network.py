@@ -12,37 +12,45 @@ TABLES = ("filter", "nat")
 
 
 def remove(name: str, subnet: str) -> None:
-    """Delete the bridge of that name, and the rules that speak of its addresses or its name."""
+    """Delete the bridge of that name, and the rules that speak of its name or its addresses."""
     if ip := find("ip"):
-        _try([ip, "link", "delete", f"{name}0"])
-    if iptables := find("iptables"):
-        for table in TABLES:
-            listing = _try([iptables, "--wait", "--table", table, "--list-rules"])
-            for command in deletions(listing, name, subnet):
-                _try([iptables, "--wait", "--table", table, *command])
+        _try([ip, "link", "delete", bridge(name)])
+    iptables, restore = find("iptables"), find("iptables-restore")
+    if not (iptables and restore):
+        return
+    for table in TABLES:
+        listing = _try([iptables, "--wait", "--table", table, "--list-rules"])
+        if undoing := deletions(listing, name, subnet):
+            _try([restore, "--wait", "--noflush"], "\n".join([f"*{table}", *undoing, "COMMIT", ""]))
 
 
-def deletions(listing: str, name: str, subnet: str) -> list[list[str]]:
-    """Return the iptables commands that undo our rules in a listing, chains last."""
-    rules = [shlex.split(line) for line in listing.splitlines() if line.startswith("-A")]
-    ours = [rule for rule in rules if _is_ours(rule, name, subnet)]
-    chains = {target for rule in ours for target in rule if target.startswith("CNI-") and len(target) > 20}
-    inside = [rule for rule in rules if rule[1] in chains and rule not in ours]
-    return [["-D", *rule[1:]] for rule in [*ours, *inside]] + [["-X", chain] for chain in sorted(chains)]
+def bridge(name: str) -> str:
+    """Return the name the engine gives to its network's bridge."""
+    return f"{name}0"
 
 
-def _is_ours(rule: list[str], name: str, subnet: str) -> bool:
-    return any(f'name: "{name}"' in word or _within(word, subnet) for word in rule)
+def deletions(listing: str, name: str, subnet: str) -> list[str]:
+    """Return the lines that undo our rules in a listing, and the chains that were made for them alone."""
+    rules = [line for line in listing.splitlines() if line.startswith("-A ")]
+    ours = [rule for rule in rules if _is_ours(shlex.split(rule), name, subnet)]
+    emptied = {rule.split()[1] for rule in ours} - {rule.split()[1] for rule in rules if rule not in ours}
+    chains = sorted(chain for chain in emptied if chain.startswith("CNI-") and chain != "CNI-FORWARD")
+    return [rule.replace("-A", "-D", 1) for rule in ours] + [f"-X {chain}" for chain in chains]
+
+
+def _is_ours(words: list[str], name: str, subnet: str) -> bool:
+    mark = f'name: "{name}" '
+    return any(word.startswith(mark) or _within(word, subnet) for word in words)
 
 
 def _within(word: str, subnet: str) -> bool:
     try:
-        return ipaddress.ip_network(word, strict=False).subnet_of(ipaddress.ip_network(subnet))  # type: ignore[arg-type]
-    except (ValueError, TypeError):
+        return ipaddress.IPv4Network(word).subnet_of(ipaddress.IPv4Network(subnet))
+    except ValueError:
         return False
 
 
-def _try(command: list[str]) -> str:
+def _try(command: list[str], text: str = "") -> str:
     """Run a command whose failure only means that there was nothing to clear."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     return done.stdout

@@ -25,6 +25,7 @@ IMAGES = {
     "skopeo": "skopeo",
     "docker-registry": "docker-registry",
 }
+ARCHIVE_KEYS = "debian-archive-keyring"
 
 
 def find(program: str) -> str | None:
@@ -34,16 +35,18 @@ def find(program: str) -> str | None:
 
 def ensure(wanted: dict[str, str]) -> None:
     """Install the packages of those programs that are not there."""
-    missing = sorted({package for program, package in wanted.items() if not find(program)})
-    if not missing:
-        return
+    if missing := sorted({package for program, package in wanted.items() if not find(program)}):
+        install(missing)
+
+
+def install(names: list[str]) -> None:
+    """Install Debian packages, or say who can."""
+    listed = " ".join(names)
     if not find("apt-get"):
-        raise StackError(
-            f"These Debian packages are needed and there is no apt-get here to install them: {' '.join(missing)}."
-        )
+        raise StackError(f"Needed here, and there is no apt-get to install them (Debian's names): {listed}.")
     if os.geteuid() != 0:
-        raise StackError(f"Packages are missing; install them as root: apt-get install {' '.join(missing)}.")
-    with step(f"installing {' '.join(missing)}"):
+        raise StackError(f"Packages are missing; install them as root: apt-get install {listed}.")
+    with step(f"installing {listed}"):
         quiet = {"DEBIAN_FRONTEND": "noninteractive"}
         run(["apt-get", "update", "-q"], environment=quiet)
-        run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing], environment=quiet)
+        run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *names], environment=quiet)

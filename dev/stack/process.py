@@ -89,7 +89,7 @@ class PidFile:
 def start(
     command: Sequence[str], *, log: Path, environment: Mapping[str, str], key: str, cwd: Path = Path("/")
 ) -> Process:
-    """Start a daemon in a session of its own, with its output in a log file; the last one's is kept beside."""
+    """Start a daemon in a session of its own, with its output in a log; the last one's is kept beside it."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_suffix(".previous.log"))

@@ -68,7 +68,7 @@ class Registry:
 
     def digest(self, name: str, tag: str) -> str | None:
         """Return the digest of an image's manifest if the registry serves it, blobs or not."""
-        request = urllib.request.Request(  # noqa: S310 - the address is our own
+        request = urllib.request.Request(
             f"http://{self.settings.registry}/v2/{name}/manifests/{tag}",
             method="HEAD",
             headers={"Accept": MANIFESTS},
@@ -103,8 +103,8 @@ def require_free_port(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise StackError(
-                f"Port {port} of 127.0.0.1, where the image registry should listen, is taken by another program: "
-                f"end that program, or choose another port, for example {REGISTRY_PORT_VARIABLE}={port + 1}."
+                f"Port {port} of 127.0.0.1, where the image registry should listen, is taken by another "
+                f"program: end that program, or choose another port with {REGISTRY_PORT_VARIABLE}={port + 1}."
             ) from None
 
 

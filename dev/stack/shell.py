@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dev.stack.settings import StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -23,7 +23,7 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def step(message: str) -> Iterator[None]:
+def step(message: str) -> Generator[None]:
     """Announce work that takes a while, and say how long it took."""
     began = time.monotonic()
     say(f"stack: {message} ...")
@@ -45,8 +45,7 @@ def run(
             cwd=cwd,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             errors="replace",
             check=False,

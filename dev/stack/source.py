@@ -18,7 +18,8 @@ SESSION_PORT = "DAGGER_SESSION_PORT"
 
 NO_ENGINE = (
     f"No Dagger engine can be had here: name a running one in {RUNNER_HOST}, "
-    "or start a Docker daemon that this user may use, or run this as root on Linux, where one is built from its Go modules."
+    "or start a Docker daemon that this user may use, or run this as root on Linux, "
+    "where one is built from its Go modules."
 )
 
 

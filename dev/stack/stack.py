@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shlex
+import shutil
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from dev.stack.shell import say
 from dev.stack.source import CLIENT, RUNNER_HOST, Source, choose, docker_works
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
 BUILDER_IMAGE = "PYTEST_DAGGER_RUST_BUILDER_IMAGE"
@@ -70,6 +71,18 @@ class Stack:
             self.registry.down()
         say("stack: down")
 
+    def clean(self) -> None:
+        """End everything, and delete every cache."""
+        self.down()
+        shutil.rmtree(self.settings.cache)
+        say(f"stack: deleted {self.settings.cache}")
+
+    def status(self) -> str:
+        """Return one line for each daemon that runs."""
+        files = (self.registry.pid_file, self.engine.pid_file)
+        running = [(file.path.stem, process) for file in files if (process := file.read())]
+        return "\n".join(f"{name}: process {process.pid}" for name, process in running)
+
     def image(self, reference: str) -> str:
         """Make one image, up to date, and return its full name."""
         with locked(self.settings.cache):
@@ -102,7 +115,7 @@ def export_lines(variables: Mapping[str, str], programs: Path) -> str:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Generator[None]:
     """Let one process at a time change a stack; the lock ends with the process that holds it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:

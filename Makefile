@@ -1,0 +1,65 @@
+# Everything a newcomer types. The work is done in dev/, by programs of their own.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Any Python that is new enough starts things off; from then on it is the virtual environment's.
+VENV := .venv/bin
+FIND_PYTHON = for name in $(VENV)/python python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
+	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then \
+	echo $$name; exit; fi; done; echo python-3.10-or-newer
+PYTHON ?= $(shell $(FIND_PYTHON))
+
+# The example to show, and more words for pytest: make test ARGS="-k workspace -x"
+EXAMPLE ?= $(patsubst %/,%,$(dir $(firstword $(wildcard examples/*/pyproject.toml))))
+ARGS ?=
+
+WITH_STACK = settings="$$($(VENV)/python -m dev.stack env)"; eval "$$settings";
+
+.PHONY: help demo test bench lint format up down status env image venv clean
+
+help: ## list these targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: venv ## set everything up, then run the example repository's own tests
+	@$(WITH_STACK) cd "$(or $(EXAMPLE),examples/missing)"; pytest $(ARGS)
+
+test: venv ## set everything up, then run the whole test suite
+	@$(WITH_STACK) pytest $(ARGS)
+
+bench: venv ## set everything up, then compare with cargo on this machine
+	@$(WITH_STACK) python -m benchmarks $(ARGS)
+
+lint: venv ## check style and types
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
+	@$(VENV)/pyright
+
+format: venv ## bring the sources into the project's style
+	@$(VENV)/ruff check --fix .
+	@$(VENV)/ruff format .
+
+up: venv ## bring engine, registry and images up
+	@$(VENV)/python -m dev.stack up
+
+down: ## end everything that was started
+	@$(PYTHON) -m dev.stack down
+
+status: ## tell what runs
+	@$(PYTHON) -m dev.stack status
+
+env: venv ## the same as up, and print what a shell needs: eval "$(make -s env)"
+	@$(VENV)/python -m dev.stack env
+
+image: ## build one more image: make image NAME=rust:1.85
+	@$(PYTHON) -m dev.stack image "$(NAME)"
+
+venv: ## install the project and its tools into .venv
+	@$(PYTHON) -m dev.venv
+
+clean: ## end everything, then delete the caches and .venv
+	@$(PYTHON) -m dev.stack clean
+	@rm -rf .venv
