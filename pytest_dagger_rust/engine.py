@@ -211,11 +211,12 @@ class Engine:
     """
 
     def __init__(
-        self, environ: Mapping[str, str] | None = None, *, timeout: float | None = None, cli: CliSession | None = None
+        self, environ: Mapping[str, str] | None = None, *, timeout: float | None = None
     ) -> None:
         self._environ = os.environ if environ is None else environ
         self._timeout = timeout
-        self._cli = cli
+        self._cli: CliSession | None = None
+        self._client: dagger.Client | None = None
         self._stack = contextlib.ExitStack()
         self._portal: BlockingPortal | None = None
         self._thread: int | None = None
@@ -226,27 +227,33 @@ class Engine:
         Raises EngineUnavailable.
         """
         with contextlib.ExitStack() as stack:
-            params = self._session_params(stack)
+            params = SessionParams.from_env(self._environ)
+            if params is None:
+                self._cli = CliSession(self._environ, self._timeout)
+                stack.callback(self._cli.close)
+                self._cli.start()
+            # Importing the SDK takes most of a second, in which the CLI connects.
             from anyio.from_thread import start_blocking_portal  # noqa: PLC0415
 
-            self._portal = stack.enter_context(start_blocking_portal())
-            self._thread = self._portal.call(threading.get_ident)
-            client = self._connect(params, stack)
-            self.params = params
-            self._stack = stack.pop_all()
-        return client
+            import dagger  # noqa: F401, PLC0415
 
-    def _session_params(self, stack: contextlib.ExitStack) -> SessionParams:
+            self._portal = stack.enter_context(start_blocking_portal())
+            self._thread = self._portal.call(_thread_id)
+            self._client = self._connect(params or self._opened().params(), stack)
+            self._stack = stack.pop_all()
+        return self._client
+
+    def _opened(self) -> CliSession:
         if self._cli is None:
-            params = SessionParams.from_env(self._environ)
-            if params is not None:
-                return params
-            self._cli = CliSession(self._environ, self._timeout)
-            stack.callback(self._cli.close)
-            self._cli.start()
-        else:
-            stack.callback(self._cli.close)
-        return self._cli.params()
+            raise EngineUnavailable(SESSION_ENDED)
+        return self._cli
+
+    @property
+    def client(self) -> dagger.Client:
+        """The connected client."""
+        if self._client is None:
+            raise EngineUnavailable(SESSION_ENDED)
+        return self._client
 
     def _connect(self, params: SessionParams, stack: contextlib.ExitStack) -> dagger.Client:
         import dagger  # noqa: PLC0415 - importing dagger takes most of a second
@@ -299,6 +306,7 @@ class Engine:
         self._stack.close()
         self._portal = None
         self._thread = None
+        self._client = None
 
     def __enter__(self) -> dagger.Client:
         return self.open()
@@ -310,6 +318,10 @@ class Engine:
     def log(self) -> Path | None:
         """The file the CLI logs to, None for a session somebody else has opened."""
         return None if self._cli is None else self._cli.log
+
+
+async def _thread_id() -> int:
+    return threading.get_ident()
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ now() {
 }
 
 step() {
-    echo "$1 $(now)" >>$out/steps
+    echo "$1 $(now)" >>"$out/steps"
 }
 
 # Downloaded packages live in a volume; configuration and credentials stay the image's own.
@@ -219,12 +219,28 @@ hand_out() {
     done <"$work/executables"
 }
 
+# All that the host wants to know, in one file.
+report() {
+    echo "== dependencies"
+    grep '^{' "$seed/messages" 2>/dev/null || true
+    echo "== dependencies finished"
+    cat "$seed/finished" 2>/dev/null || true
+    echo "== sources"
+    grep '^{' "$out/messages" || true
+    echo "== sources finished"
+    date +%s.%N
+    echo "== steps"
+    cat "$out/steps"
+}
+
 build_dependencies() {
     run_cargo "$@"
     mkdir -p "$out/seed"
     cp -a "$target" "$out/seed/target"
     cp "$tree/$root/Cargo.lock" "$out/seed/Cargo.lock"
     echo "$build_id" >"$out/seed/key"
+    cp "$out/messages" "$out/seed/messages"
+    date +%s.%N >"$out/seed/finished"
     : >"$VOLUME/seeds/$build_id"
 }
 
@@ -259,6 +275,8 @@ dependencies)
     bound_growth "$build_id"
     build_dependencies "$@"
     ;;
-sources) build_sources "$@" ;;
+sources)
+    build_sources "$@"
+    report >"$out/report"
+    ;;
 esac
-date +%s >"$out/finished"

@@ -1,0 +1,133 @@
+"""The fixtures; each decision is one of its own, to be overridden in a conftest.py."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_dagger_rust.errors import ConfigurationError, EngineUnavailable
+from pytest_dagger_rust.images import default_builder_image, default_runtime_image
+from pytest_dagger_rust.options import CargoOptions
+from pytest_dagger_rust.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import dagger
+
+    from pytest_dagger_rust.engine import Engine
+    from pytest_dagger_rust.factory import RustBuildFactory
+    from pytest_dagger_rust.rust_build import RustBuild
+    from pytest_dagger_rust.workspace import RustWorkspace
+
+SETTINGS_KEY: pytest.StashKey[Settings] = pytest.StashKey()
+
+# A test that asks for one of these may be a coroutine without any marker.
+ENTRY_FIXTURES = frozenset({"dagger_client", "rust_workspace", "cached_rust_build", "cached_rust_build_factory"})
+
+
+def _settings(pytestconfig: pytest.Config) -> Settings:
+    return pytestconfig.stash[SETTINGS_KEY]
+
+
+@pytest.fixture(scope="session")
+def _dagger_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:  # pyright: ignore[reportUnusedFunction]
+    """The connection to the Dagger engine."""
+    from pytest_dagger_rust.engine import Engine  # noqa: PLC0415 - most runs connect to nothing
+
+    settings = _settings(pytestconfig)
+    engine = Engine(os.environ, timeout=settings["connect_timeout"])
+    try:
+        engine.open()
+    except EngineUnavailable as error:
+        if settings["on_missing_engine"] == "skip":
+            pytest.skip(str(error).splitlines()[0])
+        raise
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def dagger_client(_dagger_engine: Engine) -> dagger.Client:
+    """A connected Dagger client, usable from every test, coroutine or not, whatever its event loop."""
+    return _dagger_engine.client
+
+
+@pytest.fixture(scope="session")
+def rust_workspace(pytestconfig: pytest.Config) -> RustWorkspace:
+    """The Cargo workspace under test; override this to load another one."""
+    from pytest_dagger_rust.workspace import RustWorkspace  # noqa: PLC0415
+
+    return RustWorkspace.load(pytestconfig.rootpath / _settings(pytestconfig)["workspace"])
+
+
+@pytest.fixture(scope="session")
+def rust_builder_image(pytestconfig: pytest.Config, rust_workspace: RustWorkspace) -> str:
+    """The image with cargo and rustc; override this to build in another one."""
+    return _settings(pytestconfig)["builder_image"] or default_builder_image(rust_workspace.toolchain)
+
+
+@pytest.fixture(scope="session")
+def rust_runtime_image(pytestconfig: pytest.Config, rust_builder_image: str) -> str:
+    """The slim image tests run the binaries in; override this to run them in another one."""
+    return _settings(pytestconfig)["runtime_image"] or default_runtime_image(rust_builder_image)
+
+
+@pytest.fixture(scope="session")
+def rust_builder_container(dagger_client: dagger.Client, rust_builder_image: str) -> dagger.Container:
+    """The container the workspace is built in; override this to add system packages or tools."""
+    return dagger_client.container().from_(rust_builder_image)
+
+
+@pytest.fixture(scope="session")
+def rust_runtime_container(dagger_client: dagger.Client, rust_runtime_image: str) -> dagger.Container:
+    """The container the binaries are put into; override this to add what they need at run time."""
+    return dagger_client.container().from_(rust_runtime_image)
+
+
+@pytest.fixture(scope="session")
+def rust_cargo_options(pytestconfig: pytest.Config) -> CargoOptions:
+    """The options of the build: packages, features, profile and so on; override this to change them in code."""
+    return _settings(pytestconfig).cargo_options()
+
+
+@pytest.fixture(scope="session")
+def rust_source_excludes(pytestconfig: pytest.Config) -> Sequence[str]:
+    """Patterns of files and folders no build needs; override this to leave more out."""
+    excludes: Sequence[str] = _settings(pytestconfig)["source_excludes"]
+    return excludes
+
+
+@pytest.fixture(scope="session")
+def cached_rust_build_factory(  # noqa: PLR0913, PLR0917 - one for each decision
+    _dagger_engine: Engine,
+    dagger_client: dagger.Client,
+    rust_workspace: RustWorkspace,
+    rust_cargo_options: CargoOptions,
+    rust_builder_container: dagger.Container,
+    rust_runtime_container: dagger.Container,
+    rust_source_excludes: Sequence[str],
+) -> RustBuildFactory:
+    """Builds with other cargo options in the same session: `await factory(features=["tls"])`, each built once."""
+    from pytest_dagger_rust.factory import RustBuildFactory  # noqa: PLC0415
+
+    if not isinstance(rust_cargo_options, CargoOptions):  # pyright: ignore[reportUnnecessaryIsInstance]
+        msg = f"The fixture rust_cargo_options returned {rust_cargo_options!r}; it has to return a CargoOptions."
+        raise ConfigurationError(msg)
+    return RustBuildFactory(
+        _dagger_engine,
+        dagger_client,
+        rust_workspace,
+        rust_cargo_options,
+        builder=rust_builder_container,
+        runtime=rust_runtime_container,
+        excludes=rust_source_excludes,
+    )
+
+
+@pytest.fixture(scope="session")
+def cached_rust_build(cached_rust_build_factory: RustBuildFactory) -> RustBuild:
+    """The freshly built binaries of the workspace, to run, serve and export; dependencies are compiled only once."""
+    return cached_rust_build_factory.blocking()

@@ -1,0 +1,199 @@
+"""What a test holds: the binaries of one build, and what can be done with them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_dagger_rust.errors import ConfigurationError
+from pytest_dagger_rust.running import FileContent, RunFailedError, RunRequest, RunResult, run
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    import dagger
+
+    from pytest_dagger_rust.engine import Engine
+    from pytest_dagger_rust.messages import Artifact, Diagnostic
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did.
+
+    `compiled` and `fresh` are package names; `seconds` is the whole build as the caller waited for it, and `steps`
+    says where they went; `cached` is True when the engine had the very same build already and nothing ran.
+    """
+
+    compiled: tuple[str, ...]
+    fresh: tuple[str, ...]
+    seconds: float
+    cached: bool
+    diagnostics: tuple[Diagnostic, ...] = ()
+    steps: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def warnings(self) -> int:
+        """How many warnings the compiler gave for the workspace's own packages."""
+        return sum(1 for diagnostic in self.diagnostics if diagnostic.level == "warning")
+
+
+class RustBuild:
+    """The binaries of one build, ready to run in containers.
+
+    Its methods are coroutines and can be awaited from any event loop; `blocking` has them as ordinary methods.
+    """
+
+    def __init__(
+        self,
+        binaries: Mapping[str, Artifact],
+        report: BuildReport,
+        container: dagger.Container,
+        artifacts: dagger.Directory,
+        client: dagger.Client,
+        engine: Engine | None = None,
+    ) -> None:
+        self.binaries = binaries
+        self.report = report
+        self.container = container
+        self._artifacts = artifacts
+        self._client = client
+        self._engine = engine
+
+    def __repr__(self) -> str:
+        return f"<RustBuild {', '.join(self.binaries) or 'without binaries'}>"
+
+    @property
+    def blocking(self) -> BlockingRustBuild:
+        """The same build with ordinary methods, for tests that are no coroutines.
+
+        Raises ConfigurationError where the build was made from a client of the caller's own.
+        """
+        if self._engine is None:
+            msg = "blocking: this build has no Engine to wait on; pass `engine=` to build(), or await its methods."
+            raise ConfigurationError(msg)
+        return BlockingRustBuild(self, self._engine)
+
+    async def run(  # noqa: PLR0913 - a subprocess has this many sides
+        self,
+        name: str,
+        *args: str,
+        stdin: str | bytes = b"",
+        env: Mapping[str, str] | None = None,
+        files: Mapping[str, FileContent] | None = None,
+        cwd: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the program's, not this coroutine's
+        check: bool = False,
+    ) -> RunResult:
+        """Run a binary in a fresh container and give its result.
+
+        `files` maps absolute paths in the container to text, bytes, or a path of the host; `timeout` is in seconds.
+
+        Raises ConfigurationError for a binary that was not built, RunTimeoutError, and with `check` RunFailedError.
+        """
+        self._artifact(name)
+        request = RunRequest((name, *args), stdin, env, files, cwd, timeout)
+        result = await run(self._client, self.container, request)
+        if check and result.exit_code != 0:
+            raise RunFailedError(result)
+        return result
+
+    async def export(self, name: str, destination: str | os.PathLike[str]) -> Path:
+        """Copy a binary to the host and give its path; `destination` is a file name, or an existing folder.
+
+        The file appears whole or not at all, and is executable; missing folders are made.
+
+        Raises ConfigurationError for a binary that was not built or a destination that cannot be written.
+        """
+        file = self.file(name)
+        path = Path(destination).absolute()
+        path = path / name if path.is_dir() else path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".pytest-dagger-rust-") as folder:
+                unfinished = Path(folder) / name
+                await file.export(str(unfinished))
+                unfinished.chmod(0o755)
+                unfinished.replace(path)
+        except OSError as error:
+            raise ConfigurationError(f"export: {path} cannot be written: {error.strerror}.") from None
+        return path
+
+    def file(self, name: str) -> dagger.File:
+        """Give a binary as a file of Dagger's, to be put into any container.
+
+        Raises ConfigurationError for a binary that was not built.
+        """
+        artifact = self._artifact(name)
+        folder = "examples" if "example" in artifact.kind else "bin"
+        return self._artifacts.file(f"{folder}/{name}")
+
+    def _artifact(self, name: str) -> Artifact:
+        if name not in self.binaries:
+            raise ConfigurationError(_no_such_binary(name, list(self.binaries)))
+        return self.binaries[name]
+
+
+def _no_such_binary(name: str, names: list[str]) -> str:
+    if not names:
+        return f"There is no binary {name!r}: this build has none at all."
+    close = difflib.get_close_matches(name, names, 1)
+    guess = f" Did you mean {close[0]!r}?" if close else ""
+    return f"There is no binary {name!r} in this build.{guess} It has: {', '.join(sorted(names))}."
+
+
+@dataclass(frozen=True)
+class BlockingRustBuild:
+    """A RustBuild whose methods wait for their results."""
+
+    build: RustBuild
+    engine: Engine
+
+    @property
+    def binaries(self) -> Mapping[str, Artifact]:
+        """The same as of the build."""
+        return self.build.binaries
+
+    @property
+    def report(self) -> BuildReport:
+        """The same as of the build."""
+        return self.build.report
+
+    @property
+    def container(self) -> dagger.Container:
+        """The same as of the build; wait for what is composed on it with `wait`."""
+        return self.build.container
+
+    def run(  # noqa: PLR0913 - as RustBuild.run
+        self,
+        name: str,
+        *args: str,
+        stdin: str | bytes = b"",
+        env: Mapping[str, str] | None = None,
+        files: Mapping[str, FileContent] | None = None,
+        cwd: str | None = None,
+        timeout: float | None = None,
+        check: bool = False,
+    ) -> RunResult:
+        """Run a binary as RustBuild.run does, and wait for its result."""
+
+        async def run_it() -> RunResult:
+            return await self.build.run(
+                name, *args, stdin=stdin, env=env, files=files, cwd=cwd, timeout=timeout, check=check
+            )
+
+        return self.engine.call(run_it)
+
+    def export(self, name: str, destination: str | os.PathLike[str]) -> Path:
+        """Copy a binary to the host as RustBuild.export does."""
+        return self.engine.call(self.build.export, name, destination)
+
+    def wait(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Call anything of Dagger's that has to be awaited: `blocking.wait(container.stdout)`."""
+        return self.engine.call(function, *args)

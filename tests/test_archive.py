@@ -1,0 +1,124 @@
+"""Tests of the packed source tree."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_dagger_rust.archive import Entry, disk_entries, pack, text_entries
+from pytest_dagger_rust.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def tree(folder: Path, *names: str) -> Path:
+    """Make files whose content is their name."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def names_of(folder: Path, *excludes: str) -> list[str]:
+    """Give what is packed of a folder."""
+    return sorted(entry.path for entry in disk_entries(folder, folder, excludes))
+
+
+def test_the_archive_is_named_by_its_content(tmp_path: Path) -> None:
+    """The name is the sha256 of the file, and the index inside has the sha256 of each member."""
+    archive = pack(text_entries([("src/main.rs", "fn main() {}")]), tmp_path)
+    assert archive.path.name == f"{hashlib.sha256(archive.path.read_bytes()).hexdigest()}.tar"
+    with tarfile.open(archive.path) as tar:
+        assert tar.getnames() == ["index", "files/src/main.rs"]
+        index = tar.extractfile("index")
+        assert index is not None
+        assert index.read().decode() == f"{hashlib.sha256(b'fn main() {}').hexdigest()} - src/main.rs\n"
+
+
+@pytest.mark.parametrize("when", [1, 1_136_073_600, 4_102_444_800])
+def test_times_and_order_do_not_matter(tmp_path: Path, when: int) -> None:
+    """A tree dated to the epoch, to 2006 or to the future packs to the same bytes."""
+    folder = tree(tmp_path / "tree", "b", "a/c", "a/b")
+    before = pack(disk_entries(folder, folder), tmp_path).digest
+    for path in folder.rglob("*"):
+        os.utime(path, (when, when))
+    assert pack(reversed(list(disk_entries(folder, folder))), tmp_path).digest == before
+
+
+def test_an_edit_of_the_same_size_and_time_is_another_archive(tmp_path: Path) -> None:
+    """The content decides, also where neither size nor time betray the edit."""
+    folder = tree(tmp_path / "tree", "a")
+    os.utime(folder / "a", (1, 1))
+    before = pack(disk_entries(folder, folder), tmp_path).digest
+    (folder / "a").write_text("b")
+    os.utime(folder / "a", (1, 1))
+    assert pack(disk_entries(folder, folder), tmp_path).digest != before
+
+
+@pytest.mark.parametrize("change", ["mode", "link", "name", "gone", "new"])
+def test_what_else_changes_the_archive(tmp_path: Path, change: str) -> None:
+    """Modes, symbolic links, names, and which files there are belong to the content."""
+    folder = tree(tmp_path / "tree", "a", "b")
+    before = pack(disk_entries(folder, folder), tmp_path).digest
+    match change:
+        case "mode":
+            (folder / "a").chmod(0o755)
+        case "link":
+            (folder / "b").unlink()
+            (folder / "b").symlink_to("a")
+        case "name":
+            (folder / "a").rename(folder / "c")
+        case "gone":
+            (folder / "a").unlink()
+        case _:
+            tree(folder, "c")
+    assert pack(disk_entries(folder, folder), tmp_path).digest != before
+
+
+def test_caches_and_version_control_are_left_out(tmp_path: Path) -> None:
+    """A folder with a CACHEDIR.TAG is cargo's or some tool's cache; a module named target is the user's."""
+    folder = tree(tmp_path, "src/target/mod.rs", "out/CACHEDIR.TAG", "out/debug/app", ".git/config", "node_modules/x/y", "a.rs")
+    assert names_of(folder) == ["a.rs", "src/target/mod.rs"]
+
+
+def test_excludes_match_names_anywhere_and_paths_from_the_root(tmp_path: Path) -> None:
+    """A pattern without a slash is a name's, one with a slash is a path's."""
+    folder = tree(tmp_path, "data/big.bin", "src/data/x.rs", "src/y.png", "docs/z.md", "src/docs/w.md")
+    assert names_of(folder, "*.png", "/docs", "big.bin") == ["src/data/x.rs"]
+    assert names_of(folder, "src/docs") == ["data/big.bin", "docs/z.md", "src/data/x.rs", "src/y.png"]
+
+
+def test_special_files_do_no_harm(tmp_path: Path) -> None:
+    """A pipe is passed over, and a link that leads nowhere or outside is packed as a link."""
+    folder = tree(tmp_path / "tree", "a")
+    os.mkfifo(folder / "pipe")
+    (folder / "nowhere").symlink_to("gone")
+    (folder / "outside").symlink_to("/etc")
+    kinds = {entry.path: (entry.kind, entry.data) for entry in disk_entries(folder, folder)}
+    assert kinds == {"a": ("-", b"a"), "nowhere": ("l", b"gone"), "outside": ("l", b"/etc")}
+
+
+def test_a_name_with_a_line_break_is_refused(tmp_path: Path) -> None:
+    """The index has a line a file, so such a name is an error that says what to do."""
+    tree(tmp_path, "two\nlines")
+    with pytest.raises(WorkspaceError, match="line break"):
+        list(disk_entries(tmp_path, tmp_path))
+
+
+PATHS = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="/\0\n."), min_size=1), min_size=1, max_size=3).map("/".join)
+
+
+@given(st.dictionaries(PATHS, st.text(), max_size=5))
+def test_every_text_survives_packing(tmp_path_factory: pytest.TempPathFactory, files: dict[str, str]) -> None:
+    """Whatever the names and contents, the archive gives them back."""
+    archive = pack([Entry(path, "-", text.encode()) for path, text in files.items()], tmp_path_factory.mktemp("pack"))
+    with tarfile.open(archive.path) as tar:
+        found = {m.name: tar.extractfile(m).read().decode() for m in tar if m.name != "index"}  # type: ignore[union-attr]
+    assert found == {f"files/{path}": text for path, text in files.items()}
