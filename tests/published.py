@@ -7,6 +7,7 @@ cargo is configured for is used, and a crate that cargo has already unpacked nee
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -14,16 +15,12 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tomli
-import tomli_w
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
-
-RECIPE = 1
-"""Part of every cache key: raise it when the same crates are to be assembled differently."""
 
 RIPGREP_VERSION = "14.1.1"
 RIPGREP_MEMBERS: Mapping[str, str] = {
@@ -44,6 +41,8 @@ RIPGREP_DEV_DEPENDENCIES: Mapping[str, str] = {
 }
 """What only the members' own tests need: the lock file in ripgrep's package leaves it out."""
 
+_RECIPE = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
+"""Part of every cache key: what this module assembles differently gets a tree of its own."""
 _NOT_SOURCES = frozenset({".cargo-ok", ".cargo_vcs_info.json", "Cargo.toml.orig"})
 
 
@@ -102,7 +101,7 @@ def copy(tree: Path, destination: Path) -> Path:
 def _kept(name: str, version: str, cache: Path | None, assemble: Callable[[Path], None]) -> Path:
     """Return the cached tree of this name and version, assembled first if nobody has done so."""
     folder = default_cache() if cache is None else cache
-    tree = folder / f"{name}-{version}-r{RECIPE}"
+    tree = folder / f"{name}-{version}-{_RECIPE}"
     if tree.is_dir():
         return tree
     with _scratch(folder) as scratch:
@@ -194,16 +193,11 @@ def _assemble_ripgrep(tree: Path) -> None:
     for folder, name in RIPGREP_MEMBERS.items():
         _copy_upstream(_fetch(name, versions[name]), tree / folder)
         (tree / folder / "Cargo.lock").unlink(missing_ok=True)
-    _lock_members(tree / "Cargo.lock", lock)
+    _lock_workspace(tree)
 
 
-def _lock_members(path: Path, lock: dict[str, Any]) -> None:
-    """Make the packaged lock the workspace's: members have no source, and their tests need more packages."""
-    members = frozenset(RIPGREP_MEMBERS.values())
-    for package in lock["package"]:
-        if package["name"] in members:
-            del package["source"], package["checksum"]
-    path.write_text(tomli_w.dumps(lock), encoding="utf-8")
-    _cargo("update", "--quiet", "--workspace", cwd=path.parent)
+def _lock_workspace(tree: Path) -> None:
+    """Let cargo turn the packaged lock into the workspace's, moving nothing that is locked already."""
+    _cargo("update", "--quiet", "--workspace", cwd=tree)
     for name, version in RIPGREP_DEV_DEPENDENCIES.items():
-        _cargo("update", "--quiet", name, "--precise", version, cwd=path.parent)
+        _cargo("update", "--quiet", name, "--precise", version, cwd=tree)
