@@ -75,7 +75,7 @@ class Engine:
             raise StackError(
                 f"{self.socket} is too long a path for a socket: choose a shorter XDG_CACHE_HOME."
             )
-        build = self._build()
+        build = self.build()
         key = content_key(build.name, self._configuration(), (SOURCES / "start-engine.sh").read_bytes())
         running = self.pid_file.read()
         if running and running.key == key and answers(self.socket) and self.client.exists():
@@ -92,7 +92,8 @@ class Engine:
         self.socket.unlink(missing_ok=True)
         network.remove(self.settings.network, self.settings.subnet)
 
-    def _build(self) -> Path:
+    def build(self) -> Path:
+        """Return the folder of the programs, built from the present sources; a half-built one is swept."""
         key = content_key(platform.machine(), *GO_FLAGS, *(file.read_bytes() for file in _sources()))
         target = self.folder / f"build-{key}"
         if not target.exists():
@@ -102,20 +103,9 @@ class Engine:
             partial = Path(tempfile.mkdtemp(prefix="partial-", dir=self.folder))
             partial.chmod(0o755)
             with step(f"building the engine {VERSION} from its Go modules (some minutes, once)"):
-                self._compile(partial)
+                compile_into(partial, self.settings.cache / "go")
             partial.rename(target)
         return target
-
-    def _compile(self, folder: Path) -> None:
-        environment = {
-            "CGO_ENABLED": "0",
-            "GOFLAGS": "",
-            "GOWORK": "off",
-            "GOTOOLCHAIN": "auto",
-            "GOMODCACHE": str(self.settings.cache / "go"),
-        }
-        run([_go(), "build", *GO_FLAGS, "-o", f"{folder}/", "tool"], cwd=SOURCES, environment=environment)
-        shutil.copy(SOURCES / "dnsmasq.sh", folder / "dnsmasq")
 
     def _start(self, build: Path, key: str) -> None:
         packages.ensure(packages.ENGINE)
@@ -142,6 +132,19 @@ class Engine:
     def _configuration(self) -> str:
         registries = {self.settings.registry: {"http": True}}
         return json.dumps({"logLevel": "info", "gc": GARBAGE_COLLECTION, "registries": registries}, indent=2)
+
+
+def compile_into(folder: Path, modules: Path) -> None:
+    """Build the engine's programs into a folder, keeping the modules they are made of in another."""
+    environment = {
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "",
+        "GOWORK": "off",
+        "GOTOOLCHAIN": "auto",
+        "GOMODCACHE": str(modules),
+    }
+    run([_go(), "build", *GO_FLAGS, "-o", f"{folder}/", "tool"], cwd=SOURCES, environment=environment)
+    shutil.copy(SOURCES / "dnsmasq.sh", folder / "dnsmasq")
 
 
 def answers(path: Path) -> bool:

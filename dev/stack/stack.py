@@ -85,9 +85,10 @@ class Stack:
 
     def image(self, reference: str) -> str:
         """Make one image, up to date, and return its full name."""
+        wanted = images.find(reference)
         with locked(self.settings.cache):
             self.registry.up()
-            return images.ensure(images.find(reference), self.registry)
+            return images.ensure(wanted, self.registry)
 
     def exports(self, source: Source) -> str:
         """Return the lines that a shell evaluates."""
