@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_dagger_rust import archive, messages
 from pytest_dagger_rust.errors import DaggerRustError, RustBuildError, StaleBinaryError
+from pytest_dagger_rust.lockfile import STUB_VERSION
 from pytest_dagger_rust.options import CargoOptions
 from pytest_dagger_rust.rust_build import BuildReport, RustBuild
-from pytest_dagger_rust.skeleton import STUB_MARKER, STUB_VERSION
+from pytest_dagger_rust.stubs import STUB_MARKER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -133,7 +134,7 @@ def _dependencies(step: _Step, skeleton: Skeleton) -> dagger.Container:
             ),
         ),
     ]
-    flags = (*skeleton.selection(request.options), *request.options.build_flags())
+    flags = (*skeleton.selection(request.options.packages, request.options.bins, request.options.examples), *request.options.build_flags())
     return _exec(step, "dependencies", archive.pack(entries, request.folder), flags)
 
 
@@ -275,12 +276,12 @@ def _report(text: str, started: float) -> BuildReport:
     sources = messages.parse(_section(text, "sources"))
     dependencies = messages.parse(_section(text, "dependencies"))
     cached = _finished(text, "sources finished") < started
-    compiled: dict[str, None] = {}
+    compiled: list[str] = []
     if _finished(text, "dependencies finished") >= started:
         stubs = {artifact.package for artifact in dependencies.artifacts if artifact.version == STUB_VERSION}
-        compiled |= dict.fromkeys(name for name in dependencies.compiled if name not in stubs)
+        compiled += [name for name in dependencies.compiled if name not in stubs]
     if not cached:
-        compiled |= dict.fromkeys(sources.compiled)
+        compiled += sources.compiled
     everything = dict.fromkeys(artifact.package for artifact in sources.artifacts)
     return BuildReport(
         compiled=tuple(compiled),

@@ -27,7 +27,7 @@ T = TypeVar("T")
 class BuildReport:
     """What a build did.
 
-    `compiled` and `fresh` are package names; `seconds` is the whole build as the caller waited for it, and `steps`
+    `compiled` and `fresh` are package names, a package compiled twice being named twice; `seconds` is the whole build as the caller waited for it, and `steps`
     says where they went; `cached` is True when the engine had the very same build already and nothing ran.
     """
 

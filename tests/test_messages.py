@@ -22,7 +22,8 @@ def cargo(folder: Path, source: str) -> CargoMessages:
     """Build a one-file package with the machine's own cargo and read what it says."""
     (folder / "src").mkdir(exist_ok=True)
     (folder / "Cargo.toml").write_text(MANIFEST)
-    (folder / "src/main.rs").write_text(source)
+    if not (folder / "src/main.rs").exists():
+        (folder / "src/main.rs").write_text(source)
     command = ["cargo", "build", "--offline", "--message-format=json-diagnostic-rendered-ansi"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     return parse(done.stdout.splitlines())
