@@ -21,7 +21,7 @@ from dev.stack.process import PidFile, Process
 from dev.stack.registry import Registry
 from dev.stack.settings import CHECKOUT, Settings, StackError, content_key
 from dev.stack.source import CLIENT, RUNNER_HOST, SESSION_PORT, Source, choose
-from dev.stack.stack import Stack, export_lines
+from dev.stack.stack import Stack, export_lines, locked
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -277,6 +277,12 @@ class TestNetwork:
         undone = network.deletions(self.LISTING, "pdr1", "10.150.0.0/16")
         assert undone == [*expected, "-X CNI-0123456789abcdef"]
 
+    def test_a_chain_that_others_use_stays(self) -> None:
+        """Only chains left empty are deleted."""
+        foreign = "-A CNI-0123456789abcdef -d 10.88.0.2/32 -j ACCEPT\n"
+        undone = network.deletions(self.LISTING + foreign, "pdr1", "10.150.0.0/16")
+        assert not any(line.startswith("-X") for line in undone)
+
     def test_where_nothing_is_ours_nothing_is_undone(self) -> None:
         """A machine with other people's rules only is left alone."""
         assert network.deletions(self.LISTING, "pdr3", "10.151.0.0/16") == []
@@ -347,10 +353,11 @@ class TestRegistry:
     def test_a_killed_registry_is_started_again(self, registry: Registry) -> None:
         """The pid file of a dead process stops nobody."""
         registry.up()
-        first = self.pid(registry)
-        os.kill(first, signal.SIGKILL)
+        first = identified(self.pid(registry))
+        first.send(signal.SIGKILL)
+        assert ended(first)
         registry.up()
-        assert self.pid(registry) != first
+        assert self.pid(registry) != first.pid
         assert registry.answers()
 
     def test_a_recycled_pid_survives_the_start(
@@ -397,20 +404,42 @@ class TestRegistry:
         assert registry.digest("rust", "1.96") is None
 
     def test_two_starts_at_once_make_one_registry(self, registry: Registry) -> None:
-        """The second waits for the first, and finds its work done."""
+        """The second waits for the first to be finished, and finds its work done."""
         script = (
             "import sys; from pathlib import Path; from dev.stack.registry import Registry; "
             "from dev.stack.settings import Settings; from dev.stack.stack import locked\n"
             "registry = Registry(Settings(Path(sys.argv[1]), int(sys.argv[2])))\n"
-            "with locked(registry.settings.cache): registry.up(); print(registry.pid_file.read().pid)"
+            "with locked(registry.settings.cache): print(registry.answers()); registry.up()"
         )
         words = [str(registry.settings.cache), str(registry.settings.registry_port)]
         starts = [
             subprocess.Popen([sys.executable, "-c", script, *words], cwd=CHECKOUT, stdout=subprocess.PIPE)
             for _ in range(2)
         ]
-        printed = {start.communicate(timeout=30)[0] for start in starts}
-        assert printed == {b"%d\n" % self.pid(registry)}
+        found = sorted(start.communicate(timeout=30)[0] for start in starts)
+        assert found == [b"False\n", b"True\n"]
+
+
+def test_a_second_process_waits_until_the_first_has_finished(tmp_path: Path) -> None:
+    """Two calls of make never work on one stack at once."""
+    script = (
+        "import sys; from pathlib import Path; from dev.stack.stack import locked\n"
+        "with locked(Path(sys.argv[1])): print('inside')"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with other:
+        with locked(tmp_path):
+            assert other.stderr is not None
+            assert "waiting" in other.stderr.readline()
+            with pytest.raises(subprocess.TimeoutExpired):
+                other.wait(0.3)
+        assert other.communicate(timeout=10)[0] == "inside\n"
 
 
 class TestEngineBuild:
@@ -483,12 +512,21 @@ class TestEngine:
         return found
 
     def test_a_killed_engine_and_its_socket_are_healed_and_down_leaves_nothing(self, second: Engine) -> None:
-        """Up, up again, kill, up, down: one engine at a time, and in the end no process, mount or bridge."""
+        """Whatever happened to it, up makes it well; one runs at a time, and in the end there is no trace."""
         second.up()
         first = self.running(second)
-        family = [first, *first.descendants()]
         second.up()
         assert self.running(second) == first
+
+        second.pid_file.write(identified(first.pid, "another recipe"))
+        second.up()
+        assert not first.alive
+        first = self.running(second)
+        second.socket.unlink()
+        second.up()
+        assert not first.alive
+        first = self.running(second)
+        family = [first, *first.descendants()]
 
         os.kill(first.children()[0].pid, signal.SIGKILL)
         assert ended(*family)

@@ -151,7 +151,17 @@ def _stat(pid: int) -> list[str] | None:
 
 def _start_time(pid: int) -> int | None:
     fields = _stat(pid)
-    return None if fields is None or fields[0] in "ZX" else int(fields[19])
+    if fields is None or (fields[0] in "ZX" and _threads(pid) <= 1):
+        return None
+    return int(fields[19])
+
+
+def _threads(pid: int) -> int:
+    """Count a process's threads: while only the first has ended, the others hold its files and ports."""
+    try:
+        return len(list((PROC / str(pid) / "task").iterdir()))
+    except OSError:
+        return 0
 
 
 def _parent(pid: int) -> int | None:
