@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from pytest_dagger_rust.toml_values import Table, array, string, strings, table,
 from pytest_dagger_rust.tree import contains
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pytest_dagger_rust.tree import Tree
 
@@ -29,26 +29,24 @@ class CargoConfig:
     @property
     def base(self) -> str:
         """The folder that paths in the file are relative to."""
-        return os.path.dirname(os.path.dirname(self.path))
+        return posixpath.dirname(posixpath.dirname(self.path))
 
-    def patched_folders(self) -> list[str]:
-        """The local packages that its `[patch]` and `paths` put in the place of others."""
-        specs = (
-            spec for entries in table(self.document.get("patch")).values() for spec in table(entries).values()
-        )
-        paths = [string(table(spec).get("path")) for spec in specs]
-        paths += strings(array(self.document.get("paths")))
-        return [os.path.normpath(os.path.join(self.base, path)) for path in paths if path is not None]
+    def overrides(self) -> list[str]:
+        """Return the folders of local packages that `paths` puts in the place of others."""
+        return self._absolute(strings(self.document.get("paths")))
 
     def vendored_folders(self) -> list[str]:
-        """The folders with vendored packages or local registries that its `[source]` names."""
+        """Return the folders with vendored packages or local registries that `[source]` names."""
         sources = [table(item) for item in table(self.document.get("source")).values()]
         paths = [string(item.get(key)) for item in sources for key in ("directory", "local-registry")]
-        return [os.path.normpath(os.path.join(self.base, path)) for path in paths if path is not None]
+        return self._absolute(path for path in paths if path is not None)
 
     def named_files(self) -> list[str]:
-        """The files it names as tools, linkers or target specifications, as far as they may be files."""
-        return [os.path.normpath(os.path.join(self.base, path)) for path in self._paths()]
+        """Return the tools, linkers and target specifications it names by a path."""
+        return self._absolute(self._paths())
+
+    def _absolute(self, paths: Iterable[str]) -> list[str]:
+        return [posixpath.normpath(posixpath.join(self.base, path)) for path in paths]
 
     def _paths(self) -> Iterator[str]:
         build = table(self.document.get("build"))
@@ -62,7 +60,7 @@ class CargoConfig:
 
 
 def read_configs(tree: Tree, folder: str) -> list[CargoConfig]:
-    """Read the configuration files cargo finds from `folder` upwards, inside the boundary, the nearest first."""
+    """Read the configuration files cargo finds from `folder` up to the boundary, the nearest first."""
     found: list[CargoConfig] = []
     while contains(tree.boundary, folder):
         for name in ("config", "config.toml"):
@@ -72,7 +70,7 @@ def read_configs(tree: Tree, folder: str) -> list[CargoConfig]:
                 break
         if folder == tree.boundary:
             break
-        folder = os.path.dirname(folder)
+        folder = posixpath.dirname(folder)
     return found
 
 
@@ -84,7 +82,7 @@ def _read(tree: Tree, path: str, seen: set[str]) -> list[CargoConfig]:
     config = CargoConfig(path, {key: document[key] for key in sorted(document) if key not in _IRRELEVANT})
     found = [config]
     for included in _included(document):
-        other = os.path.normpath(os.path.join(os.path.dirname(path), included))
+        other = posixpath.normpath(posixpath.join(posixpath.dirname(path), included))
         if tree.kind(other) == "file":
             found += _read(tree, other, seen)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,16 @@ class Dependency:
         return string(self.spec.get("package")) or self.key
 
     @property
+    def manifest(self) -> str | None:
+        """The absolute path of a local package's manifest."""
+        return None if self.path is None else f"{self.path}/Cargo.toml"
+
+    @property
+    def is_development(self) -> bool:
+        """Whether only tests, examples and benchmarks need it."""
+        return self.table_name == "dev-dependencies"
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """Where the dependency stands in its manifest."""
         place = () if self.platform is None else ("target", self.platform)
@@ -51,5 +61,5 @@ def _in_tables(manifest: Manifest, holder: Table, platform: str | None) -> Itera
     for name in DEPENDENCY_TABLES:
         for key, spec in table(holder.get(name)).items():
             path = string(table(spec).get("path"))
-            folder = None if path is None else os.path.normpath(os.path.join(manifest.directory, path))
+            folder = None if path is None else posixpath.normpath(posixpath.join(manifest.directory, path))
             yield Dependency(key, name, platform, table(spec), folder)

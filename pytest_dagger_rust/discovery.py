@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ class Discovery:
         self._package = manifest.package
 
     def targets(self, prefix: str) -> tuple[Target, ...]:
-        """All targets in cargo's order, their paths below `prefix`; raises WorkspaceError as cargo would fail."""
+        """Return all targets in cargo's order, with paths below `prefix`; fails as cargo would."""
         library = self._library()
         found = [] if library is None else [library]
         for kind, folder, switch, noun in _KINDS:
@@ -119,7 +120,7 @@ class Discovery:
         found = [self._declared(kind, noun, item, inferred, has_library=has_library) for item in declared]
         if self._looks_for_more(kind, switch):
             names = {item.name for item in found}
-            paths = {string(item.get("path")) for item in declared}
+            paths = {_components(string(item.get("path")) or "") for item in declared}
             found += [item for item in inferred if item.name not in names and item.path not in paths]
         found.sort(key=lambda item: item.name)
         self._check_names(found, kind, noun)
@@ -137,7 +138,7 @@ class Discovery:
         if kind == "bin" and self._exists("src/main.rs"):
             found.append(Found(kind, self._manifest.name, "src/main.rs"))
         for entry in self._tree.entries(f"{self._manifest.directory}/{folder}"):
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or not entry.name.isprintable():
                 continue
             # Like cargo, take a link to a folder for a file: it is not searched for a main.rs.
             if entry.is_dir(follow_symlinks=False):
@@ -189,7 +190,7 @@ class Discovery:
         return next((path for path in candidates if self._exists(path)), None)
 
     def _check_names(self, found: list[Found], kind: str, noun: str) -> None:
-        for before, item in zip(found, found[1:], strict=False):
+        for before, item in itertools.pairwise(found):
             if before.name == item.name:
                 hint = f"Every {noun} of a package needs a name of its own."
                 raise self._error(f"two {noun} targets are named `{item.name}`", kind, hint=hint)
@@ -215,6 +216,10 @@ class Discovery:
         if stem in {"", ".", ".."}:
             raise self._error("`build` names no file", "package", "build", hint='Write `build = "build.rs"`.')
         return Found("custom-build", f"build-script-{stem}", path)
+
+
+def _components(path: str) -> str:
+    return "/".join(part for part in path.split("/") if part not in {"", "."})
 
 
 def _crate_types(found: Found) -> tuple[str, ...]:

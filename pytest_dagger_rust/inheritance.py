@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import posixpath
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.manifest import Manifest
-from pytest_dagger_rust.toml_values import Table, array, boolean, string, strings, table
+from pytest_dagger_rust.toml_values import Table, boolean, string, strings, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 DEPENDENCY_TABLES = ("dependencies", "dev-dependencies", "build-dependencies")
 _INHERITABLE = frozenset({
-    "authors", "categories", "description", "documentation", "edition", "exclude", "homepage", "include", "keywords",
-    "license", "license-file", "publish", "readme", "repository", "rust-version", "version",
+    "authors", "categories", "description", "documentation", "edition", "exclude", "homepage", "include",
+    "keywords", "license", "license-file", "publish", "readme", "repository", "rust-version", "version",
 })  # fmt: skip
 _PATHS = ("license-file", "readme")
 
@@ -33,6 +33,8 @@ def resolve(manifest: Manifest, root: Callable[[], Manifest | None]) -> Manifest
         document.pop("project", None)
         document["package"] = resolver.package()
         document.update(resolver.dependency_tables(document, ()))
+        if table(document.get("lints")).get("workspace") is True:
+            document["lints"] = resolver.lints()
         if "target" in document:
             document["target"] = {
                 platform: {**table(item), **resolver.dependency_tables(table(item), ("target", platform))}
@@ -60,7 +62,7 @@ class _Resolver:
         return self._manifest.error(message, *keys, hint=f"Define it in {root.path}, or write the value out.")
 
     def package(self) -> Table:
-        """The `[package]` table with its inherited values."""
+        """Return the `[package]` table with its inherited values."""
         package = dict(self._manifest.package)
         for key, value in package.items():
             if key in _INHERITABLE and isinstance(value, dict):
@@ -77,8 +79,18 @@ class _Resolver:
             return _relocate(value, root, self._manifest)
         return value
 
+    def lints(self) -> Table:
+        """Return the `[lints]` of the workspace; raises WorkspaceError when it has none."""
+        root, workspace = self._workspace("lints")
+        if "lints" not in workspace:
+            raise self._undefined(root, "workspace.lints", "lints")
+        if len(table(self._manifest.document["lints"])) > 1:
+            hint = "Remove the others, or write all lints out."
+            raise self._manifest.error("inherited lints cannot be overridden", "lints", hint=hint)
+        return table(workspace["lints"])
+
     def dependency_tables(self, holder: Table, keys: tuple[str, ...]) -> Table:
-        """The dependency tables in `holder`, under their present names and without inheritance."""
+        """Take the dependency tables out of `holder`, without inheritance and by their present names."""
         found: Table = {}
         for name in DEPENDENCY_TABLES:
             old_name = name.replace("-", "_")
@@ -115,8 +127,8 @@ class _Resolver:
             merged["path"] = _relocate(path, root, self._manifest)
         if "features" in merged or "features" in own:
             merged["features"] = [
-                *strings(array(merged.get("features"))),
-                *strings(array(own.get("features"))),
+                *strings(merged.get("features")),
+                *strings(own.get("features")),
             ]
         # A member may turn default features on again, but not off.
         if own.get("default-features") is True and boolean(merged.get("default-features")) is False:
@@ -127,4 +139,4 @@ class _Resolver:
 
 
 def _relocate(path: str, root: Manifest, manifest: Manifest) -> str:
-    return os.path.relpath(os.path.normpath(os.path.join(root.directory, path)), manifest.directory)
+    return posixpath.relpath(posixpath.normpath(posixpath.join(root.directory, path)), manifest.directory)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
+import posixpath
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_dagger_rust.dependencies import Dependency, declared
-from pytest_dagger_rust.errors import WorkspaceError
-from pytest_dagger_rust.packages import Package
-from pytest_dagger_rust.toml_values import string, table
+from pytest_dagger_rust.dependencies import declared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pytest_dagger_rust.dependencies import Dependency
     from pytest_dagger_rust.manifest import Manifest
-    from pytest_dagger_rust.membership import Manifests
+    from pytest_dagger_rust.manifests import Manifests
+    from pytest_dagger_rust.packages import Package
+    from pytest_dagger_rust.patches import Patch
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,77 +36,50 @@ class Local:
         """The dependencies that building it needs: development ones count for members only."""
         if self.is_member:
             return self.dependencies
-        return tuple(item for item in self.dependencies if item.table_name != "dev-dependencies")
-
-
-def patched_folders(root: Manifest) -> dict[str, tuple[str, ...]]:
-    """The folders that the root's `[patch]` and `[replace]` lead to, each with the keys that name it."""
-    found: dict[str, tuple[str, ...]] = {}
-    for source, entries in table(root.document.get("patch")).items():
-        for name, spec in table(entries).items():
-            path = string(table(spec).get("path"))
-            if path is not None:
-                found[os.path.normpath(f"{root.directory}/{path}")] = ("patch", source, name)
-    for name, spec in table(root.document.get("replace")).items():
-        path = string(table(spec).get("path"))
-        if path is not None:
-            found[os.path.normpath(f"{root.directory}/{path}")] = ("replace", name)
-    return found
+        return tuple(item for item in self.dependencies if not item.is_development)
 
 
 def reachable(
-    manifests: Manifests, members: Iterable[str], patched: Mapping[str, tuple[str, ...]], root: Manifest
+    manifests: Manifests, members: Iterable[str], root: Manifest, patches: Iterable[Patch]
 ) -> list[str]:
-    """The manifests of local packages that are no members, found along path dependencies from `members`."""
+    """Find the manifests of local packages that are no members, along path dependencies and replacements.
+
+    Raises WorkspaceError for a package that is not there.
+    """
     known = set(members)
+    steps = [(root, patch.keys, f"{patch.folder}/Cargo.toml") for patch in patches]
+    for path in sorted(known):
+        steps += _steps(manifests.resolved(path), with_development=True)
     found: list[str] = []
-    queue = [(path, manifests.resolved(path)) for path in known]
-    for folder, keys in patched.items():
-        _enqueue(manifests, f"{folder}/Cargo.toml", root, keys, known, found, queue)
-    is_member = set(members)
-    while queue:
-        path, manifest = queue.pop()
-        for dependency in declared(manifest):
-            if dependency.path is None or (
-                path not in is_member and dependency.table_name == "dev-dependencies"
-            ):
-                continue
-            target = f"{dependency.path}/Cargo.toml"
-            _enqueue(manifests, target, manifest, dependency.keys, known, found, queue)
+    while steps:
+        named_by, keys, path = steps.pop()
+        if path not in known:
+            known.add(path)
+            found.append(path)
+            steps += _steps(_package(manifests, named_by, keys, path), with_development=False)
     return sorted(found)
 
 
-def _enqueue(
-    manifests: Manifests,
-    path: str,
-    named_by: Manifest,
-    keys: tuple[str, ...],
-    known: set[str],
-    found: list[str],
-    queue: list[tuple[str, Manifest]],
-) -> None:
-    if path in known:
-        return
-    known.add(path)
-    manifests.tree.require(path, named_by=named_by.path)
-    if manifests.tree.kind(path) is None:
-        hint = "Correct the path, or remove the entry."
-        raise named_by.error(f"there is no package at `{os.path.dirname(path)}`", *keys, hint=hint)
-    manifest = manifests.resolved(path)
-    if manifest.is_virtual:
-        hint = "Name the folder of a package."
-        raise WorkspaceError(
-            "a workspace without a package cannot be a dependency", file=Path(path), hint=hint
-        )
-    found.append(path)
-    queue.append((path, manifest))
+def _steps(manifest: Manifest, *, with_development: bool) -> list[tuple[Manifest, tuple[str, ...], str]]:
+    return [
+        (manifest, item.keys, item.manifest)
+        for item in declared(manifest)
+        if item.manifest is not None and (with_development or not item.is_development)
+    ]
+
+
+def _package(manifests: Manifests, named_by: Manifest, keys: tuple[str, ...], path: str) -> Manifest:
+    if manifests.named(path, named_by, keys).is_virtual:
+        message = f"`{posixpath.dirname(path)}` is a workspace without a package"
+        raise named_by.error(message, *keys, hint="Name the folder of a package.")
+    return manifests.resolved(path)
 
 
 def stubbed(locals_: Mapping[str, Local], needed_outside: Iterable[str]) -> set[str]:
     """Choose the packages to stub, by manifest path.
 
-    Members are stubbed, and other local packages that depend on a stubbed one. What packages from a registry or
-    git need (`needed_outside`), and all that needs in turn, cannot be a stub: those packages would not compile.
+    Members are stubbed, and other local packages that depend on a stubbed one. What packages from a registry
+    or git need (`needed_outside`), and all that needs in turn, cannot be a stub: they would not compile.
     """
     real = _closure(locals_, needed_outside)
     stubs = {path for path, item in locals_.items() if item.is_member and path not in real}
@@ -115,7 +87,7 @@ def stubbed(locals_: Mapping[str, Local], needed_outside: Iterable[str]) -> set[
         more = {
             path
             for path, item in locals_.items()
-            if path not in stubs and path not in real and any(_manifest(d) in stubs for d in item.needed)
+            if path not in stubs and path not in real and any(d.manifest in stubs for d in item.needed)
         }
         if not more:
             return stubs
@@ -124,16 +96,47 @@ def stubbed(locals_: Mapping[str, Local], needed_outside: Iterable[str]) -> set[
 
 def _closure(locals_: Mapping[str, Local], start: Iterable[str]) -> set[str]:
     found: set[str] = set()
-    queue = [path for path in start if path in locals_]
+    queue = list(start)
     while queue:
         path = queue.pop()
-        if path in found:
-            continue
-        found.add(path)
-        dependencies = (item for item in locals_[path].dependencies if item.table_name != "dev-dependencies")
-        queue += [_manifest(item) for item in dependencies if _manifest(item) in locals_]
+        if path not in found and path in locals_:
+            found.add(path)
+            dependencies = (item for item in locals_[path].dependencies if not item.is_development)
+            queue += [item.manifest for item in dependencies if item.manifest is not None]
     return found
 
 
-def _manifest(dependency: Dependency) -> str:
-    return f"{dependency.path}/Cargo.toml"
+def check_graph(locals_: Mapping[str, Local]) -> None:
+    """Raise WorkspaceError for a dependency under a wrong name, and for packages that need each other."""
+    for item in locals_.values():
+        for dependency in item.needed:
+            target = locals_.get(dependency.manifest or "")
+            if target is not None and target.package.name != dependency.package:
+                message = f"the package in `{target.manifest.directory}` is named `{target.package.name}`"
+                hint = f'Rename the dependency, or add `package = "{target.package.name}"`.'
+                raise item.manifest.error(message, *dependency.keys, hint=hint)
+    # What can be built goes, round by round; what is left at the end waits for itself.
+    waiting = {path: _waits_for(item, locals_) for path, item in locals_.items()}
+    while ready := {path for path, needed in waiting.items() if not needed & waiting.keys()}:
+        waiting = {path: needed for path, needed in waiting.items() if path not in ready}
+    if waiting:
+        path = _on_cycle(waiting)
+        names = ", ".join(sorted(locals_[item].package.name for item in waiting))
+        raise locals_[path].manifest.error(
+            f"these packages depend on each other in a circle, or on such packages: {names}",
+            "dependencies",
+            hint="Move what they share into a package of its own; development dependencies may stay.",
+        )
+
+
+def _waits_for(item: Local, locals_: Mapping[str, Local]) -> set[str]:
+    needed = {d.manifest for d in item.dependencies if d.manifest is not None and not d.is_development}
+    return needed & locals_.keys()
+
+
+def _on_cycle(waiting: Mapping[str, set[str]]) -> str:
+    path, seen = next(iter(waiting)), set[str]()
+    while path not in seen:
+        seen.add(path)
+        path = min(waiting[path] & waiting.keys())
+    return path

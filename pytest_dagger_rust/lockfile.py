@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import tomli_w
 
 from pytest_dagger_rust.manifest import parse
-from pytest_dagger_rust.toml_values import Table, array, string, strings, table, tables
+from pytest_dagger_rust.toml_values import Table, string, strings, table, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,20 +31,16 @@ class Lock:
         for package in self._packages:
             self._by_name.setdefault(str(package.get("name")), []).append(package)
 
-    def names(self) -> frozenset[str]:
-        """The names of all packages that come from a registry or from git."""
-        return frozenset(str(item.get("name")) for item in self._packages if "source" in item)
-
-    def needed_by_others(self) -> frozenset[tuple[str, str]]:
-        """Name and version of every local package that a package from a registry or git depends on."""
-        found: set[tuple[str, str]] = set()
+    def needed_by_others(self) -> frozenset[str]:
+        """Return the name of every local package that one from a registry or git depends on."""
+        found: set[str] = set()
         for package in self._packages:
             if "source" not in package:
                 continue
-            for reference in strings(array(package.get("dependencies"))):
+            for reference in strings(package.get("dependencies")):
                 target = self._target(reference)
                 if target is not None and "source" not in target:
-                    found.add((str(target.get("name")), str(target.get("version"))))
+                    found.add(str(target.get("name")))
         return frozenset(found)
 
     def _target(self, reference: str) -> Table | None:
@@ -57,7 +53,7 @@ class Lock:
             return next((item for item in candidates if item.get("source") == source.strip("()")), None)
         # Without a source the reference is to the only candidate, or else to the local one.
         local = [item for item in candidates if "source" not in item]
-        return (local or candidates or [None])[0]
+        return next(iter(local or candidates), None)
 
     def masked(self, stubs: Mapping[str, str], unused_patches: Iterable[str] = ()) -> str:
         """Write the lock with the version of each stub masked; `stubs` has each one's version by name."""
@@ -82,7 +78,7 @@ class Lock:
     def _masked_package(self, package: Table, stubs: Mapping[str, str]) -> Table:
         masked = dict(package)
         masked["version"] = self._version(package, stubs)
-        references = strings(array(package.get("dependencies")))
+        references = strings(package.get("dependencies"))
         if references:
             masked["dependencies"] = sorted(self._reference(item, stubs) for item in references)
         return masked

@@ -54,7 +54,11 @@ class Manifest:
 
     def error(self, message: str, *keys: str, hint: str | None = None) -> WorkspaceError:
         """Make the error to raise about `keys`, with the line they stand on where it can be found."""
-        return WorkspaceError(message, file=Path(self.path), line=line_of(self.text, keys), hint=hint)
+        return WorkspaceError(message, file=Path(self.path), line=self.line(*keys), hint=hint)
+
+    def line(self, *keys: str) -> int | None:
+        """Return the line that `keys`, or the nearest keys around them, stand on."""
+        return line_of(self.text, keys)
 
 
 def read_manifest(tree: Tree, path: str) -> Manifest:

@@ -2,140 +2,172 @@
 
 from __future__ import annotations
 
-import os
+import posixpath
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust import stubs
-from pytest_dagger_rust.inheritance import DEPENDENCY_TABLES
 from pytest_dagger_rust.lockfile import STUB_VERSION
-from pytest_dagger_rust.toml_values import Table, array, string, strings, table
+from pytest_dagger_rust.toml_values import Table, string, strings, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from pytest_dagger_rust.dependencies import Dependency
     from pytest_dagger_rust.local import Local
+    from pytest_dagger_rust.packages import Package
+    from pytest_dagger_rust.patches import Patches
 
 _SWITCHES = ("autobins", "autoexamples", "autotests", "autobenches")
-_LINKABLE = frozenset({"lib", "rlib"})
+# What a package says to its own compilation only, or what only the root may say.
+_NOT_IN_REAL = frozenset({"workspace", "profile", "patch", "replace", "badges"})
 
 
 def stub_name(package: str) -> str:
-    """The name of the stub targets of `package`: no real target's, so that none can take the other's place."""
+    """Return the name of the stub targets of `package`, which no real target should have."""
     return f"skeleton-{package}"
 
 
-class Masks:
-    """The masked manifests of one workspace; `locals_` are its local packages by absolute manifest path."""
+def has_program(package: Package) -> bool:
+    """Tell whether `cargo build` makes anything of the package, and so whether its stub has a library."""
+    return package.library is not None or bool(package.of_kind("bin"))
 
-    def __init__(self, root: str, locals_: Mapping[str, Local], has_lto: bool) -> None:
-        self._root = root
-        self._locals = locals_
-        self._has_lto = has_lto
-        self._artifacts = _artifacts(locals_)
-        self._depended_on = {
-            f"{dependency.path}/Cargo.toml" for item in locals_.values() for dependency in item.dependencies
-        }
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """The masked manifests of one workspace with the packages `locals_`, by absolute manifest path.
+
+    `asked` says what others ask of a package, by its folder: "" for its library, and for artifact
+    dependencies what they name, as in "bin:name" or "cdylib".
+    """
+
+    root: str
+    locals_: Mapping[str, Local]
+    patches: Patches
+    has_lto: bool
+    asked: Mapping[str, frozenset[str]]
 
     def stub(self, path: str) -> Table:
-        """The manifest of the stub of the package whose manifest is at `path`."""
-        local = self._locals[path]
+        """Make the manifest of the stub of the package at `path`."""
+        local = self.locals_[path]
         document: Table = {}
-        if features := local.manifest.document.get("cargo-features"):
-            document["cargo-features"] = sorted(strings(features))
-        document["package"] = self._package(path, local)
-        document.update(self._targets(path, local))
+        if unstable := strings(local.manifest.document.get("cargo-features")):
+            document["cargo-features"] = sorted(unstable)
+        document["package"] = self._package(local)
+        document.update(self._targets(local))
         if features := table(local.manifest.document.get("features")):
             document["features"] = {name: sorted(set(strings(features[name]))) for name in sorted(features)}
         document.update(self._dependencies(local))
         return document
 
-    def _package(self, path: str, local: Local) -> Table:
+    def real(self, path: str) -> Table:
+        """Make the manifest of a package that stays real: everything its compilation could look at."""
+        local = self.locals_[path]
+        document = {key: value for key, value in local.manifest.document.items() if key not in _NOT_IN_REAL}
+        for name in ("dependencies", "dev-dependencies", "build-dependencies", "target"):
+            document.pop(name, None)
+        package = dict(table(document["package"]))
+        package.pop("workspace", None)
+        if pointer := self._pointer(local):
+            package["workspace"] = pointer
+        return _sorted({**document, "package": package, **self._dependencies(local)})
+
+    def _pointer(self, local: Local) -> str | None:
+        if not local.is_member or local.manifest.path.startswith(f"{self.root}/"):
+            return None
+        return posixpath.relpath(self.root, local.manifest.directory)
+
+    def _package(self, local: Local) -> Table:
         package: Table = {"name": local.package.name, "version": STUB_VERSION, "edition": "2018"}
-        package["build"] = self._path(path, stubs.SCRIPT) if _needs_script(local) else False
+        package["build"] = self._path(local, stubs.SCRIPT) if _needs_script(local) else False
         package.update(dict.fromkeys(_SWITCHES, False))
         for key in ("default-target", "forced-target"):
             if key in local.manifest.package:
                 package[key] = local.manifest.package[key]
-        if not path.startswith(f"{self._root}/"):
-            package["workspace"] = os.path.relpath(self._root, os.path.dirname(path))
+        if pointer := self._pointer(local):
+            package["workspace"] = pointer
         return package
 
-    def _path(self, manifest: str, stub: str) -> str:
-        return os.path.relpath(f"{self._root}/{stub}", os.path.dirname(manifest))
+    def _path(self, local: Local, stub: str) -> str:
+        return posixpath.relpath(f"{self.root}/{stub}", local.manifest.directory)
 
-    def _targets(self, path: str, local: Local) -> Table:
+    def _targets(self, local: Local) -> Table:
         name = stub_name(local.package.name)
-        program: Table = {"name": name, "path": self._path(path, stubs.BIN), "test": False, "bench": False}
+        artifacts = self.asked.get(local.manifest.directory, frozenset[str]())
         found: Table = {}
-        has_bins = bool(local.package.of_kind("bin"))
-        if library := self._library(path, local):
+        if library := self._library(local, artifacts):
             found["lib"] = library
-        if has_bins or library:
-            found["bin"] = [program, *({**program, "name": item} for item in self._artifact_bins(path))]
-        # A library under examples/ gets the development dependencies compiled without linking anything.
-        found["example"] = [{"name": name, "path": self._path(path, stubs.EXAMPLE), "crate-type": ["lib"]}]
-        found["test"] = [{"name": name, "path": self._path(path, stubs.TEST), "harness": False}]
-        found["bench"] = [{"name": name, "path": self._path(path, stubs.BENCH), "harness": False}]
+        if has_program(local.package):
+            bins = [name, *sorted(item.removeprefix("bin:") for item in artifacts if item.startswith("bin:"))]
+            source = self._path(local, stubs.BIN)
+            found["bin"] = [{"name": item, "path": source, "test": False, "bench": False} for item in bins]
+        # A library among the examples gets the development dependencies compiled and links nothing.
+        found["example"] = [{"name": name, "path": self._path(local, stubs.EXAMPLE), "crate-type": ["lib"]}]
+        found["test"] = [{"name": name, "path": self._path(local, stubs.TEST), "harness": False}]
+        found["bench"] = [{"name": name, "path": self._path(local, stubs.BENCH), "harness": False}]
         return found
 
-    def _artifact_bins(self, path: str) -> list[str]:
-        asked = self._artifacts.get(path, set())
-        return sorted(item.removeprefix("bin:") for item in asked if item.startswith("bin:"))
-
-    def _library(self, path: str, local: Local) -> Table | None:
+    def _library(self, local: Local, artifacts: frozenset[str]) -> Table | None:
         real = local.package.library
-        if real is None:
-            # The binaries of a package need what a library of it would need, and a library is not linked. But
-            # whoever depends on a package without a library gets nothing compiled from it.
-            if not local.package.of_kind("bin") or path in self._depended_on:
-                return None
-            kinds = frozenset({"lib"})
-        else:
-            kinds = frozenset("lib" if kind == "rlib" else kind for kind in real.crate_types)
+        if real is None and (not local.package.of_kind("bin") or artifacts):
+            # Whoever depends on a package without a library gets nothing compiled from it.
+            return None
+        # A package of binaries only gets a library too: it needs the same dependencies, and is not linked.
+        kinds = frozenset("lib" if kind == "rlib" else kind for kind in real.crate_types) if real else {"lib"}
         library: Table = {"name": stub_name(local.package.name).replace("-", "_")}
         library.update(dict.fromkeys(("test", "doctest", "bench", "doc"), False))
         if "proc-macro" in kinds:
-            return {**library, "path": self._path(path, stubs.MACRO), "proc-macro": True}
-        kept = self._crate_types(path, kinds)
+            return {**library, "path": self._path(local, stubs.MACRO), "proc-macro": True}
+        kept = self._crate_types(frozenset(kinds), artifacts)
         source = stubs.LIBRARY if kept == ["lib"] else stubs.LIBRARY_WITH_STD
-        return {**library, "path": self._path(path, source), "crate-type": kept}
+        return {**library, "path": self._path(local, source), "crate-type": kept}
 
-    def _crate_types(self, path: str, kinds: frozenset[str]) -> list[str]:
-        asked = self._artifacts.get(path, set()) & {"cdylib", "staticlib"}
-        # Only with link-time optimisation does it matter to dependencies what they are linked into, and then only
-        # when it is a library of several kinds or one for Rust programs to load.
-        matters = (self._has_lto and len(kinds) > 1) or kinds == {"dylib"}
-        if asked or (matters and self._has_lto):
-            return sorted(kinds | asked)
-        return ["lib"]
+    def _crate_types(self, kinds: frozenset[str], artifacts: frozenset[str]) -> list[str]:
+        asked = artifacts & {"cdylib", "staticlib"}
+        # What a library is linked into matters to dependencies with link-time optimisation only, and then
+        # only for a library of several kinds, or of the kind that is loaded by Rust programs.
+        matters = self.has_lto and (len(kinds) > 1 or "dylib" in kinds)
+        return sorted(kinds | asked) if matters or asked else ["lib"]
 
     def _dependencies(self, local: Local) -> Table:
         found: Table = {}
-        for dependency in sorted(local.dependencies, key=lambda item: (item.platform or "", item.keys)):
+        for dependency in sorted(
+            local.needed, key=lambda item: (item.platform or "", item.table_name, item.key)
+        ):
             holder = found
             if dependency.platform is not None:
                 holder = found.setdefault("target", {}).setdefault(dependency.platform, {})
-            spec = self.dependency(dependency.spec, dependency.path, local)
-            holder.setdefault(dependency.table_name, {})[dependency.key] = spec
+            holder.setdefault(dependency.table_name, {})[dependency.key] = self._dependency(dependency, local)
         return found
 
-    def dependency(self, spec: Table, path: str | None, local: Local) -> Table:
-        """One dependency in canonical form; on a local package without a version."""
-        masked: Table = {}
-        for key in sorted(spec):
-            value = spec[key]
-            if key == "features":
-                value = sorted(set(strings(value)))
-                if not value:
-                    continue
-            if (key == "version" and path is not None) or value is (key == "default-features"):
-                continue
-            if key == "optional" and value is False:
-                continue
-            masked[key] = value
-        if path is not None:
-            masked["path"] = os.path.relpath(path, local.manifest.directory)
-        return masked
+    def _dependency(self, dependency: Dependency, local: Local) -> Table:
+        spec = dict(dependency.spec)
+        folder = dependency.path or self.patches.stub_folder(dependency)
+        if folder is not None:
+            # The version of a local package is its own affair: it may change without anything being compiled.
+            for key in ("version", "registry", "registry-index", "git", "branch", "tag", "rev"):
+                spec.pop(key, None)
+            spec["path"] = posixpath.relpath(folder, local.manifest.directory)
+        return _canonical(spec)
+
+
+def asked_of(locals_: Iterable[Local]) -> dict[str, frozenset[str]]:
+    """Collect what local packages ask of each other, for `Masks`."""
+    found: dict[str, set[str]] = {}
+    for item in locals_:
+        for dependency in item.dependencies:
+            if dependency.path is not None:
+                asked = dependency.spec.get("artifact", "")
+                found.setdefault(dependency.path, set()).update(strings([asked]) or strings(asked))
+    return {folder: frozenset(names) for folder, names in found.items()}
+
+
+def _canonical(spec: Table) -> Table:
+    masked = {key: spec[key] for key in sorted(spec)}
+    if "features" in masked:
+        masked["features"] = sorted(set(strings(masked["features"])))
+    defaults: Table = {"features": [], "default-features": True, "optional": False}
+    return {key: value for key, value in masked.items() if key not in defaults or value != defaults[key]}
 
 
 def _needs_script(local: Local) -> bool:
@@ -144,52 +176,48 @@ def _needs_script(local: Local) -> bool:
     return any(item.table_name == "build-dependencies" for item in local.dependencies)
 
 
-def _artifacts(locals_: Mapping[str, Local]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for item in locals_.values():
-        for dependency in item.dependencies:
-            if dependency.path is not None and "artifact" in dependency.spec:
-                asked = dependency.spec["artifact"]
-                names = [asked] if isinstance(asked, str) else strings(array(asked))
-                found.setdefault(f"{dependency.path}/Cargo.toml", set()).update(names)
+def root_tables(root: Table, patches: Patches, own: frozenset[str]) -> Table:
+    """Make what the root says of all dependencies; `own` are the names of the stubbed packages."""
+    found: Table = {}
+    profiles = {name: _profile(table(profile), own) for name, profile in table(root.get("profile")).items()}
+    if profiles:
+        found["profile"] = _sorted(profiles)
+    kept = patches.kept(table(root.get("patch")))
+    if kept:
+        found["patch"] = _sorted(kept)
+    if table(root.get("replace")):
+        found["replace"] = _sorted(table(root["replace"]))
     return found
 
 
-def real_manifest(local: Local, root: str) -> Table:
-    """The manifest of a package that stays real: all of it but what only a workspace's root may say."""
-    document = {
-        key: value
-        for key, value in local.manifest.document.items()
-        if key not in {"workspace", "profile", "patch", "replace", "badges", "lints"}
-    }
-    if not local.is_member:
-        document.pop("dev-dependencies", None)
-    package = dict(table(document["package"]))
-    package.pop("workspace", None)
-    if local.is_member and not local.manifest.path.startswith(f"{root}/"):
-        package["workspace"] = os.path.relpath(root, local.manifest.directory)
-    return _sorted({**document, "package": package})
+def _profile(profile: Table, own: frozenset[str]) -> Table:
+    overrides = table(profile.get("package"))
+    # Settings for own packages reach no dependency.
+    kept = {spec: value for spec, value in overrides.items() if _bare_name(spec) not in own}
+    rest = {key: value for key, value in profile.items() if key != "package"}
+    return {**rest, "package": kept} if kept else rest
 
 
-def root_tables(root: Table, resolver: str, own: frozenset[str]) -> Table:
-    """What the root's manifest says of all dependencies: resolver, profiles, patches and replacements."""
-    found: Table = {"workspace": {"resolver": resolver}}
-    for key in ("profile", "patch", "replace"):
-        if table(root.get(key)):
-            found[key] = _sorted(table(root[key]))
-    for profile in table(found.get("profile")).values():
-        overrides = table(profile.get("package"))
-        for spec in list(overrides):
-            # Settings for own packages do not reach any dependency.
-            if spec.partition("@")[0].partition(":")[0] in own:
-                del overrides[spec]
-        if "package" in profile and not overrides:
-            del profile["package"]
-    return found
+def _bare_name(spec: str) -> str:
+    return spec.partition("@")[0].partition(":")[0]
+
+
+def member_patterns(members: Iterable[str], excluded: Iterable[str]) -> list[str]:
+    """Return what to write into `members`, so that the folders in `excluded` can be below those of members.
+
+    cargo lets an entry of `members` outweigh `exclude` for everything below it, but only one that is no pattern.
+    """
+    above = {folder for folder in members if any(other.startswith(f"{folder}/") for other in excluded)}
+    return sorted(_as_pattern(folder) if folder in above else folder for folder in members)
+
+
+def _as_pattern(folder: str) -> str:
+    parent, slash, name = folder.rpartition("/")
+    return f"{parent}{slash}[{name[0]}]{name[1:]}"
 
 
 def resolver_of(root: Table, edition: str, *, is_virtual: bool) -> str:
-    """The version of cargo's resolver that the root's manifest chooses, by itself or by its edition."""
+    """Return the version of cargo's resolver that the root chooses, by itself or by its edition."""
     said = table(root.get("workspace")).get("resolver") or table(root.get("package")).get("resolver")
     if (chosen := string(said)) is not None:
         return chosen
@@ -198,27 +226,13 @@ def resolver_of(root: Table, edition: str, *, is_virtual: bool) -> str:
     return {"2015": "1", "2018": "1", "2021": "2"}.get(edition, "3")
 
 
-def has_lto(*documents: Table) -> bool:
-    """Tell whether any profile asks for link-time optimisation."""
-    return any(
-        table(profile).get("lto", False) not in {False, "off"}
-        for document in documents
-        for profile in table(document.get("profile")).values()
-    )
+def asks_for_lto(*documents: Table) -> bool:
+    """Tell whether any profile in manifests or configuration asks for link-time optimisation."""
+    profiles = [table(item) for document in documents for item in table(document.get("profile")).values()]
+    return any(profile.get("lto", False) not in {False, "off"} for profile in profiles)
 
 
 def _sorted(value: Table) -> Table:
     return {
         key: _sorted(table(item)) if isinstance(item, dict) else item for key, item in sorted(value.items())
     }
-
-
-__all__ = [
-    "DEPENDENCY_TABLES",
-    "Masks",
-    "has_lto",
-    "real_manifest",
-    "resolver_of",
-    "root_tables",
-    "stub_name",
-]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_dagger_rust.errors import WorkspaceError
-from pytest_dagger_rust.masking import stub_name
+from pytest_dagger_rust.masking import has_program, stub_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,102 +17,98 @@ if TYPE_CHECKING:
 _GLOB = re.compile(r"[*?\[]")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a real `cargo build` would be told to build."""
+class Selection(Protocol):
+    """What a `cargo build` is told to build; `CargoOptions` is one."""
 
-    packages: tuple[str, ...] = ()
-    bins: tuple[str, ...] = ()
-    examples: tuple[str, ...] = ()
-    tests: tuple[str, ...] = ()
-    benches: tuple[str, ...] = ()
-    workspace: bool = False
-    exclude: tuple[str, ...] = ()
-    all_targets: bool = False
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The values of `--package`."""
+        ...
+
+    @property
+    def bins(self) -> tuple[str, ...]:
+        """The values of `--bin`."""
+        ...
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """The values of `--example`."""
+        ...
 
 
-def translate(wanted: Wanted, members: Sequence[Package], default: Sequence[Package]) -> tuple[str, ...]:
-    """Return the flags that get the same dependencies compiled from the skeleton, with the same features."""
-    selected, others = _packages(wanted, members, default)
+def translate(wanted: Selection, members: Sequence[Package], default: Sequence[Package]) -> tuple[str, ...]:
+    """Return the flags that get the same dependencies compiled from the skeleton, with the same features.
+
+    The packages stay what they are, because cargo unifies features over all of them. Raises WorkspaceError
+    for a target that is not there, naming those that are.
+    """
+    selected, others = _packages(wanted.packages, members, default)
     flags = _package_flags(selected, others, members)
-    if wanted.all_targets:
-        return (*flags, "--all-targets")
-    named = _named_targets(wanted, selected)
-    if named is None:
-        return (*flags, *(["--lib"] if any(map(_has_program, selected)) else []))
-    return (*flags, *named)
+    targets = _targets(wanted, selected)
+    if targets:
+        return (*flags, *targets)
+    # Binaries need what the library stub of their package needs, and a library is not linked.
+    return (*flags, "--lib") if any(map(has_program, selected)) else flags
 
 
 def _packages(
-    wanted: Wanted, members: Sequence[Package], default: Sequence[Package]
+    specs: Sequence[str], members: Sequence[Package], default: Sequence[Package]
 ) -> tuple[list[Package], list[str]]:
-    if wanted.workspace:
-        excluded = {item.name for item in _matching(wanted.exclude, members)[0]}
-        return [item for item in members if item.name not in excluded], []
-    if not wanted.packages:
+    if not specs:
         return list(default), []
-    return _matching(wanted.packages, members)
-
-
-def _matching(specs: Iterable[str], members: Sequence[Package]) -> tuple[list[Package], list[str]]:
     found: dict[str, Package] = {}
     others: list[str] = []
     for spec in specs:
-        name = _name_of(spec)
-        matching = [item for item in members if fnmatchcase(item.name, name)]
+        matching = [item for item in members if fnmatchcase(item.name, _name_of(spec))]
         if not matching and _GLOB.search(spec):
-            message = f"no member matches `{spec}`"
-            raise WorkspaceError(message, hint=f"The members are: {_list(item.name for item in members)}.")
-        # Any other name may be that of a dependency, which cargo can build too.
+            hint = f"The members are: {_list(item.name for item in members)}."
+            raise WorkspaceError(f"no member of the workspace matches `{spec}`", hint=hint)
+        # Any other name may be that of a dependency, which cargo builds too.
         others += [] if matching else [spec]
         found.update({item.name: item for item in matching})
     return list(found.values()), others
 
 
 def _name_of(spec: str) -> str:
-    if "#" in spec:
-        fragment = spec.rpartition("#")[2]
-        spec = fragment if not fragment[:1].isdigit() else spec.rpartition("#")[0].rpartition("/")[2]
-    return re.split(r"[@:]", spec, maxsplit=1)[0]
+    # A specification is a name, a name and a version, or a URL with either behind a `#`.
+    url, _, fragment = spec.rpartition("#")
+    if url and fragment[:1].isdigit():
+        return url.rstrip("/").rpartition("/")[2]
+    return re.split(r"[@:]", fragment, maxsplit=1)[0]
 
 
-def _package_flags(selected: list[Package], others: list[str], members: Sequence[Package]) -> list[str]:
+def _package_flags(selected: list[Package], others: list[str], members: Sequence[Package]) -> tuple[str, ...]:
     if not others and len(selected) == len(members):
-        return ["--workspace"]
+        return ("--workspace",)
     names = [*sorted(item.name for item in selected), *others]
-    return [flag for name in names for flag in ("-p", name)]
+    return tuple(flag for name in names for flag in ("--package", name))
 
 
-def _has_program(package: Package) -> bool:
-    return package.library is not None or bool(package.of_kind("bin"))
-
-
-def _named_targets(wanted: Wanted, selected: list[Package]) -> list[str] | None:
+def _targets(wanted: Selection, selected: list[Package]) -> list[str]:
     flags: list[str] = []
-    for kind, names in (
-        ("bin", wanted.bins), ("example", wanted.examples), ("test", wanted.tests), ("bench", wanted.benches),
-    ):  # fmt: skip
-        having = _having(kind, names, selected)
-        if kind == "bin" and having and all(item in having or not _has_program(item) for item in selected):
-            flags.append("--lib")
-        else:
-            flags += [flag for item in having for flag in (f"--{kind}", stub_name(item.name))]
-    return flags or None
+    programs = [item for item in selected if has_program(item)]
+    with_bins = _having("bin", wanted.bins, selected)
+    if with_bins and len(with_bins) == len(programs):
+        flags.append("--lib")
+    else:
+        flags += [flag for item in with_bins for flag in ("--bin", stub_name(item.name))]
+    with_examples = _having("example", wanted.examples, selected)
+    return flags + [flag for item in with_examples for flag in ("--example", stub_name(item.name))]
 
 
 def _having(kind: str, patterns: tuple[str, ...], selected: list[Package]) -> list[Package]:
     found: list[Package] = []
     for pattern in patterns:
-        having = [
-            item
-            for item in selected
-            if any(fnmatchcase(target.name, pattern) for target in item.of_kind(kind))
-        ]
+        having = [item for item in selected if any(fnmatchcase(name, pattern) for name in _names(item, kind))]
         if not having:
-            there = _list(target.name for item in selected for target in item.of_kind(kind))
-            raise WorkspaceError(f"there is no {kind} target named `{pattern}`", hint=f"There are: {there}.")
+            there = _list(name for item in selected for name in _names(item, kind))
+            raise WorkspaceError(f"there is no {kind} named `{pattern}`", hint=f"There are: {there}.")
         found += [item for item in having if item not in found]
     return found
+
+
+def _names(package: Package, kind: str) -> list[str]:
+    return [target.name for target in package.of_kind(kind)]
 
 
 def _list(names: Iterable[str]) -> str:

@@ -1,45 +1,60 @@
 """Makes the skeleton of a workspace: the smallest tree that cargo compiles the same dependencies from.
 
-The skeleton is canonical. The targets in it do not bear the names of the real ones, and each package gets the same
-few, whatever it has: a library (which also gets everything compiled that binaries need, and links nothing), one
-binary, example, test and benchmark. So adding, renaming or moving a target changes nothing in it, and no stub can
-ever lie where a real artifact belongs. The price is that cargo's flags must be translated: a dependency build uses
-the flags that `Skeleton.selection` returns, never those of the real build.
+The skeleton is canonical. The targets in it do not bear the names of the real ones, and each package gets the
+same few, whatever it has: a library (which also gets everything compiled that binaries need, and links
+nothing), one binary, example, test and benchmark. So adding, renaming or moving a target changes nothing in
+it, and no stub can ever lie where a real artifact belongs. The price is that cargo's flags must be
+translated: a dependency build uses the flags that `Skeleton.selection` returns, never those of the real
+build.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Mapping
+import posixpath
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import tomli_w
 
 from pytest_dagger_rust import selection, stubs
-from pytest_dagger_rust.cargo_config import CargoConfig, read_configs
-from pytest_dagger_rust.masking import Masks, has_lto, real_manifest, resolver_of, root_tables
+from pytest_dagger_rust.lockfile import STUB_VERSION
+from pytest_dagger_rust.masking import (
+    Masks,
+    asked_of,
+    asks_for_lto,
+    member_patterns,
+    resolver_of,
+    root_tables,
+)
+from pytest_dagger_rust.patches import Patches
 from pytest_dagger_rust.sources import content_digest, files_below
-from pytest_dagger_rust.toolchain import read_toolchain
+from pytest_dagger_rust.stubs import STUB_MARKER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
+    from pytest_dagger_rust.cargo_config import CargoConfig
     from pytest_dagger_rust.local import Local
     from pytest_dagger_rust.lockfile import Lock
-    from pytest_dagger_rust.membership import Manifests
+    from pytest_dagger_rust.manifest import Manifest
     from pytest_dagger_rust.packages import Package
+    from pytest_dagger_rust.patches import Patch
     from pytest_dagger_rust.toml_values import Table
+    from pytest_dagger_rust.toolchain import Toolchain
     from pytest_dagger_rust.tree import Tree
+
+
+__all__ = ["STUB_MARKER", "STUB_VERSION", "Plan", "Skeleton", "make_skeleton"]
 
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
     """The files a dependency build is made from.
 
-    `files` has the text of each generated file by its path, relative to the workspace's root; `sources` are the
-    files to copy as they are, likewise. `digest` changes exactly when dependencies must be compiled again.
+    `files` has the text of each generated file by its path, relative to the workspace's root; `sources` are
+    the files to copy as they are, likewise. `digest` changes exactly when dependencies must be compiled
+    again.
     """
 
     files: Mapping[str, str]
@@ -48,133 +63,112 @@ class Skeleton:
     _members: tuple[Package, ...] = field(repr=False, compare=False)
     _default: tuple[Package, ...] = field(repr=False, compare=False)
 
-    def selection(
-        self,
-        packages: Sequence[str] = (),
-        bins: Sequence[str] = (),
-        examples: Sequence[str] = (),
-        tests: Sequence[str] = (),
-        benches: Sequence[str] = (),
-        *,
-        workspace: bool = False,
-        exclude: Sequence[str] = (),
-        all_targets: bool = False,
-    ) -> tuple[str, ...]:
+    def selection(self, wanted: selection.Selection) -> tuple[str, ...]:
         """Translate what a real `cargo build` selects into the flags for this skeleton.
 
-        The arguments mean what cargo's flags `--package`, `--bin`, `--example`, `--test`, `--bench`, `--workspace`,
-        `--exclude` and `--all-targets` mean, patterns included; features, profile and target are the same flags for
-        both builds. Raises WorkspaceError for a package or target that is not there, with those that are.
+        Features, profile and target are the same flags for both builds. Raises WorkspaceError for a target
+        that is not there, naming those that are.
         """
-        wanted = selection.Wanted(
-            tuple(packages), tuple(bins), tuple(examples), tuple(tests), tuple(benches),
-            workspace=workspace, exclude=tuple(exclude), all_targets=all_targets,
-        )  # fmt: skip
         return selection.translate(wanted, self._members, self._default)
 
 
-def make_skeleton(
-    manifests: Manifests,
-    root: str,
-    locals_: Mapping[str, Local],
-    default: tuple[Package, ...],
-    lock: Lock | None,
-) -> Skeleton:
-    """Make the skeleton of the workspace at the absolute folder `root`."""
-    return _Maker(manifests, root, locals_, default, lock).make()
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a skeleton is made of: a workspace's local packages by manifest path, and all that surrounds them."""
+
+    tree: Tree
+    root: Manifest
+    locals_: Mapping[str, Local]
+    default: tuple[Package, ...]
+    patches: tuple[Patch, ...]
+    configs: tuple[CargoConfig, ...]
+    toolchain: Toolchain
+
+    @property
+    def members(self) -> tuple[Package, ...]:
+        """The workspace's members."""
+        return tuple(item.package for item in self.locals_.values() if item.is_member)
+
+    @property
+    def stubs(self) -> list[Local]:
+        """The packages of which the skeleton has a stub."""
+        return [item for item in self.locals_.values() if item.is_stub]
+
+    def relative(self, path: str) -> str:
+        """Make an absolute path relative to the workspace's root."""
+        return posixpath.relpath(path, self.root.directory)
 
 
-class _Maker:
-    def __init__(
-        self,
-        manifests: Manifests,
-        root: str,
-        locals_: Mapping[str, Local],
-        default: tuple[Package, ...],
-        lock: Lock | None,
-    ) -> None:
-        self._tree: Tree = manifests.tree
-        self._manifest = manifests.read(f"{root}/Cargo.toml")
-        self._root = root
-        self._locals = locals_
-        self._default = default
-        self._lock = lock
-        self._configs = read_configs(self._tree, root)
-        configured = [item.document for item in self._configs]
-        self._masks = Masks(root, locals_, has_lto(self._manifest.document, *configured))
+def make_skeleton(plan: Plan, lock: Lock | None) -> Skeleton:
+    """Make the skeleton of a workspace, with what is known of its Cargo.lock."""
+    folders = {item.manifest.directory for item in plan.stubs}
+    patches = Patches(tuple(patch for patch in plan.patches if patch.source and patch.folder in folders))
+    files = dict(sorted(_files(plan, patches, lock).items()))
+    sources = tuple(sorted({plan.relative(path) for path in _sources(plan)} - files.keys()))
+    return Skeleton(files, sources, _digest(plan, files, sources), plan.members, plan.default)
 
-    def make(self) -> Skeleton:
-        files = dict(sorted(self._files().items()))
-        sources = tuple(sorted({self._relative(path) for path in self._sources()} - files.keys()))
-        members = tuple(item.package for item in self._locals.values() if item.is_member)
-        return Skeleton(files, sources, self._digest(files, sources), members, self._default)
 
-    def _relative(self, path: str) -> str:
-        return os.path.relpath(path, self._root)
+def _files(plan: Plan, patches: Patches, lock: Lock | None) -> dict[str, str]:
+    documents = _manifests(plan, patches)
+    documents.update({item.path: patches.without_stubs(item.document) for item in plan.configs})
+    if plan.toolchain.path is not None:
+        documents[plan.toolchain.path] = {"toolchain": plan.toolchain.table}
+    files = dict(stubs.SOURCES)
+    files.update({plan.relative(path): tomli_w.dumps(document) for path, document in documents.items()})
+    if lock is not None:
+        versions = {item.package.name: item.package.version for item in plan.stubs}
+        files["Cargo.lock"] = lock.masked(versions, patches.unused())
+    return files
 
-    def _files(self) -> dict[str, str]:
-        files = {name: text for name, text in stubs.SOURCES.items()}
-        documents = {path: self._document(path, item) for path, item in self._locals.items()}
-        root_path = f"{self._root}/Cargo.toml"
-        documents[root_path] = {**documents.get(root_path, {}), **self._root_tables()}
-        files.update({self._relative(path): tomli_w.dumps(document) for path, document in documents.items()})
-        if self._lock is not None:
-            files["Cargo.lock"] = self._lock.masked(self._stub_versions())
-        files.update({self._relative(item.path): tomli_w.dumps(item.document) for item in self._configs})
-        toolchain = read_toolchain(self._tree, self._root)
-        if toolchain.path is not None and toolchain.table is not None:
-            files[self._relative(toolchain.path)] = tomli_w.dumps({"toolchain": toolchain.table})
-        return files
 
-    def _document(self, path: str, local: Local) -> Table:
-        return self._masks.stub(path) if local.is_stub else real_manifest(local, self._root)
+def _manifests(plan: Plan, patches: Patches) -> dict[str, Table]:
+    has_lto = asks_for_lto(plan.root.document, *(item.document for item in plan.configs))
+    masks = Masks(plan.root.directory, plan.locals_, patches, has_lto, asked_of(plan.locals_.values()))
+    documents = {
+        path: masks.stub(path) if item.is_stub else masks.real(path) for path, item in plan.locals_.items()
+    }
+    root = documents.get(plan.root.path, {})
+    # Who chooses a resolver in [package] chooses it for the workspace; here it is always said there.
+    package = {"package": {k: v for k, v in root["package"].items() if k != "resolver"}} if root else {}
+    names = frozenset(item.package.name for item in plan.stubs)
+    shared = root_tables(plan.root.document, patches, names)
+    documents[plan.root.path] = {**root, **package, "workspace": _workspace(plan), **shared}
+    return documents
 
-    def _stub_versions(self) -> dict[str, str]:
-        return {item.package.name: item.package.version for item in self._locals.values() if item.is_stub}
 
-    def _root_tables(self) -> Table:
-        own = self._locals.get(self._manifest.path)
-        edition = own.package.edition if own is not None else "2015"
-        resolver = resolver_of(self._manifest.document, edition, is_virtual=self._manifest.is_virtual)
-        tables = root_tables(self._manifest.document, resolver, frozenset(self._stub_versions()))
-        folders = {True: [], False: []}
-        for path, item in self._locals.items():
-            folder = self._relative(os.path.dirname(path))
-            if folder != ".":
-                folders[item.is_member].append(folder)
-        tables["workspace"]["members"] = sorted(folders[True])
-        inside = sorted(folder for folder in folders[False] if not folder.startswith("../"))
-        if inside:
-            tables["workspace"]["exclude"] = inside
-        return tables
+def _workspace(plan: Plan) -> Table:
+    members = {plan.relative(item.manifest.directory) for item in plan.locals_.values() if item.is_member}
+    others = {plan.relative(item.manifest.directory) for item in plan.locals_.values() if not item.is_member}
+    inside = sorted(folder for folder in others if not folder.startswith("../"))
+    own = plan.locals_.get(plan.root.path)
+    edition = "2015" if own is None else own.package.edition
+    workspace: Table = {"members": member_patterns(members - {"."}, inside)}
+    if inside:
+        workspace["exclude"] = inside
+    workspace["resolver"] = resolver_of(plan.root.document, edition, is_virtual=own is None)
+    return workspace
 
-    def _sources(self) -> set[str]:
-        found: set[str] = set()
-        stub_folders = {os.path.dirname(path) for path, item in self._locals.items() if item.is_stub}
-        for path, item in self._locals.items():
-            if not item.is_stub:
-                folder = os.path.dirname(path)
-                found.update(files_below(self._tree, folder, without=stub_folders - {folder}))
-        for config in self._configs:
-            found.update(self._named_by(config))
-        return found
 
-    def _named_by(self, config: CargoConfig) -> set[str]:
-        found = {
-            path
-            for path in config.named_files()
-            if self._tree.admits(path) and self._tree.kind(path) == "file"
-        }
+def _sources(plan: Plan) -> set[str]:
+    found: set[str] = set()
+    stub_folders = {item.manifest.directory for item in plan.stubs}
+    for item in plan.locals_.values():
+        if not item.is_stub:
+            found.update(files_below(plan.tree, item.manifest.directory, without=stub_folders))
+    for config in plan.configs:
+        files = (path for path in config.named_files() if plan.tree.admits(path))
+        found.update(path for path in files if plan.tree.kind(path) == "file")
         for folder in config.vendored_folders():
-            self._tree.require(folder, named_by=config.path)
-            found.update(files_below(self._tree, folder))
-        return found
+            plan.tree.require(folder, named_by=config.path)
+            found.update(files_below(plan.tree, folder))
+    return found
 
-    def _digest(self, files: Mapping[str, str], sources: tuple[str, ...]) -> str:
-        digest = hashlib.sha256()
-        for path, text in files.items():
-            digest.update(f"{path}\0{hashlib.sha256(text.encode()).hexdigest()}\n".encode())
-        for path in sources:
-            content = content_digest(self._tree, os.path.normpath(f"{self._root}/{path}"))
-            digest.update(f"{path}\0{content}\n".encode())
-        return digest.hexdigest()
+
+def _digest(plan: Plan, files: Mapping[str, str], sources: tuple[str, ...]) -> str:
+    digest = hashlib.sha256()
+    for path, text in files.items():
+        digest.update(f"{path}\0{hashlib.sha256(text.encode()).hexdigest()}\n".encode())
+    for path in sources:
+        content = content_digest(plan.tree, posixpath.normpath(f"{plan.root.directory}/{path}"))
+        digest.update(f"{path}\0{content}\n".encode())
+    return digest.hexdigest()

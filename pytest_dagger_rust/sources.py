@@ -44,5 +44,5 @@ def _is_skipped(tree: Tree, path: str, name: str, without: frozenset[str]) -> bo
 
 
 def content_digest(tree: Tree, path: str) -> str:
-    """The SHA-256 of one file's content."""
+    """Return the SHA-256 of one file's content."""
     return hashlib.sha256(tree.read(path)).hexdigest()

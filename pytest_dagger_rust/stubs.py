@@ -1,8 +1,8 @@
 """The few source files that stand in for all sources while dependencies are compiled.
 
 One file serves every package: nothing of a package's own sources shows in them, so editing those, adding or
-renaming targets cannot change them. They need no linker script, allocator or panic handler of the real program,
-because a library is enough to get everything compiled that the programs of a package need.
+renaming targets cannot change them. They need no linker script, allocator or panic handler of the real
+program, because a library is enough to get everything compiled that the programs of a package need.
 """
 
 from __future__ import annotations

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 from pathlib import Path
 
 from pytest_dagger_rust.errors import WorkspaceError
 
-OUTSIDE_HINT = "Everything a build reads must lie inside the repository: move it inside, or name a wider folder as the boundary."
-
-
-def normalize(path: str) -> str:
-    """Drop `.` and resolve `..` in an absolute `path` by its text alone, as cargo does."""
-    return os.path.normpath(path)
+OUTSIDE_HINT = "Move it inside, or name a wider folder as the boundary: builds read nothing from elsewhere."
 
 
 def contains(folder: str, path: str) -> bool:
@@ -40,42 +36,42 @@ class Tree:
 
     def admits(self, path: str) -> bool:
         """Tell whether `path` is inside the boundary, following every symlink on the way."""
-        parent, name = os.path.split(path)
-        if not self._admits_folder(parent):
+        if not self._admits_folder(posixpath.dirname(path)):
             return path == self.boundary
         try:
             is_link = stat.S_ISLNK(os.lstat(path).st_mode)
         except (OSError, ValueError):
-            return name != ".."
-        return contains(self.boundary, os.path.realpath(path)) if is_link else True
+            return True
+        return contains(self.boundary, posixpath.realpath(path)) if is_link else True
 
     def _admits_folder(self, folder: str) -> bool:
         known = self._inside.get(folder)
         if known is None:
-            known = contains(self.boundary, os.path.realpath(folder))
+            known = contains(self.boundary, posixpath.realpath(folder))
             self._inside[folder] = known
         return known
 
-    def require(self, path: str, *, named_by: str | None = None, line: int | None = None) -> None:
-        """Raise WorkspaceError when `path` is outside; `named_by` is the file that led there."""
-        if self.admits(path):
-            return
+    def outside(self, path: str, *, file: Path | None = None, line: int | None = None) -> WorkspaceError:
+        """Make the error about a `path` that leads outside, named on a line of `file`."""
         message = f"`{path}` is outside the boundary `{self.boundary}`"
-        raise WorkspaceError(message, file=Path(named_by or path), line=line, hint=OUTSIDE_HINT)
+        return WorkspaceError(message, file=file or Path(path), line=line, hint=OUTSIDE_HINT)
+
+    def require(self, path: str, *, named_by: str | None = None) -> None:
+        """Raise WorkspaceError when `path` is outside; `named_by` is the file that led there."""
+        if not self.admits(path):
+            raise self.outside(path, file=None if named_by is None else Path(named_by))
 
     def kind(self, path: str) -> str | None:
         """Say what `path` is, "file", "folder" or "other", symlinks followed; None when there is nothing."""
+        if not self._admits_folder(posixpath.dirname(path)) and path != self.boundary:
+            raise self.outside(path)
         try:
-            found = os.lstat(path)
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                self.require(path)
+                mode = os.stat(path).st_mode  # noqa: PTH116 - called for every target of every package
         except (OSError, ValueError):
             return None
-        self.require(path)
-        mode = found.st_mode
-        if stat.S_ISLNK(mode):
-            try:
-                mode = Path(path).stat().st_mode
-            except OSError:
-                return None
         if stat.S_ISREG(mode):
             return "file"
         return "folder" if stat.S_ISDIR(mode) else "other"

@@ -6,25 +6,29 @@ Reading is pure: manifests in, model out. cargo is not called, and no file outsi
 from __future__ import annotations
 
 import os
+import posixpath
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_dagger_rust import rules
+from pytest_dagger_rust.cargo_config import read_configs
 from pytest_dagger_rust.dependencies import declared
 from pytest_dagger_rust.discovery import Discovery
 from pytest_dagger_rust.errors import WorkspaceError
-from pytest_dagger_rust.local import Local, patched_folders, reachable, stubbed
+from pytest_dagger_rust.local import Local, check_graph, reachable, stubbed
 from pytest_dagger_rust.lockfile import Lock
-from pytest_dagger_rust.membership import Manifests, Members
+from pytest_dagger_rust.manifest import read_manifest
+from pytest_dagger_rust.manifests import Manifests
+from pytest_dagger_rust.membership import Members
 from pytest_dagger_rust.packages import Package, Target
-from pytest_dagger_rust.skeleton import Skeleton, make_skeleton
+from pytest_dagger_rust.patches import local_patches
+from pytest_dagger_rust.skeleton import Plan, Skeleton, make_skeleton
 from pytest_dagger_rust.toml_values import string
 from pytest_dagger_rust.toolchain import read_toolchain
 from pytest_dagger_rust.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_dagger_rust.manifest import Manifest
 
 __all__ = ["Package", "RustWorkspace", "Skeleton", "Target"]
@@ -34,10 +38,10 @@ __all__ = ["Package", "RustWorkspace", "Skeleton", "Target"]
 class RustWorkspace:
     """A Cargo workspace, or a single package, which cargo treats as a workspace of one.
 
-    `packages` are the members. `local_packages` are those that lie in the repository but are no members: reached
-    by path, `[patch]` or `[replace]`. `default_members` are what cargo builds when no package is named. `lock` is
-    the text of Cargo.lock, None when there is none; `toolchain` the channel that rust-toolchain.toml asks for.
-    Nothing outside the folder `boundary` is ever read.
+    `packages` are the members. `local_packages` are those that lie in the repository but are no members:
+    reached by path, `[patch]` or `[replace]`. `default_members` are what cargo builds when no package is
+    named. `lock` is the text of Cargo.lock, None when there is none; `toolchain` the channel that rust-
+    toolchain.toml asks for. Nothing outside the folder `boundary` is ever read.
     """
 
     root: Path
@@ -47,8 +51,7 @@ class RustWorkspace:
     default_members: tuple[Package, ...]
     lock: str | None
     toolchain: str | None
-    _locals: Mapping[str, Local] = field(repr=False, compare=False)
-    _manifests: Manifests = field(repr=False, compare=False)
+    _plan: Plan = field(repr=False, compare=False)
 
     @classmethod
     def load(
@@ -56,14 +59,15 @@ class RustWorkspace:
     ) -> RustWorkspace:
         """Read the workspace that the package or workspace at `path` belongs to.
 
-        `path` is a folder or a Cargo.toml. `boundary` is the folder that holds everything the workspace may read:
-        by default the enclosing git repository, or the workspace's root where there is none. Raises WorkspaceError
-        with file and line when cargo would reject the workspace too, or when it leads out of the boundary.
+        `path` is a folder or a Cargo.toml. `boundary` is the folder that holds everything the workspace may
+        read: by default the enclosing git repository, or the workspace's root where there is none. Raises
+        WorkspaceError with file and line when cargo would reject the workspace too, or when it leads out of
+        the boundary.
         """
         return _Loader(os.fspath(path), boundary).load()
 
     def package(self, name: str) -> Package:
-        """The member named `name`; raises KeyError when there is none."""
+        """Return the member named `name`; raises KeyError when there is none."""
         for package in self.packages:
             if package.name == name:
                 return package
@@ -76,17 +80,18 @@ class RustWorkspace:
         """
         text = self.lock if lock is None else lock
         parsed = None if text is None else Lock(text, self.root / "Cargo.lock")
-        stubs = stubbed(self._locals, self._needed_outside(parsed))
-        locals_ = {path: replace(item, is_stub=path in stubs) for path, item in self._locals.items()}
-        return make_skeleton(self._manifests, f"{self.root}", locals_, self.default_members, parsed)
+        stubs = stubbed(self._plan.locals_, self._needed_outside(parsed))
+        locals_ = {path: replace(item, is_stub=path in stubs) for path, item in self._plan.locals_.items()}
+        return make_skeleton(replace(self._plan, locals_=locals_), parsed)
 
     def _needed_outside(self, lock: Lock | None) -> list[str]:
-        root = self._manifests.read(f"{self.root}/Cargo.toml")
-        patched = {f"{folder}/Cargo.toml" for folder in patched_folders(root)}
+        """Return the local packages that packages from elsewhere may depend on, through `[patch]`."""
         if lock is None:
-            return [path for path in self._locals if path in patched]
-        needed = {name for name, _ in lock.needed_by_others()}
-        return [path for path, item in self._locals.items() if item.package.name in needed]
+            return [f"{patch.folder}/Cargo.toml" for patch in self._plan.patches]
+        replaced = {f"{patch.folder}/Cargo.toml" for patch in self._plan.patches if patch.source is None}
+        needed = lock.needed_by_others()
+        named = [path for path, item in self._plan.locals_.items() if item.package.name in needed]
+        return [*named, *replaced]
 
 
 class _Loader:
@@ -94,7 +99,7 @@ class _Loader:
 
     def __init__(self, path: str, boundary: str | os.PathLike[str] | None) -> None:
         self._start = _manifest_path(path)
-        outer = _boundary(self._start) if boundary is None else os.path.realpath(boundary)
+        outer = _boundary(self._start) if boundary is None else posixpath.realpath(boundary)
         self._is_bounded = outer is not None
         self._tree = Tree(outer or "/")
         self._manifests = Manifests(self._tree)
@@ -105,7 +110,7 @@ class _Loader:
         start = self._manifests.read(self._start)
         root = self._manifests.find_root(self._start) or self._start
         if not self._is_bounded:
-            self._tree.boundary = os.path.dirname(root)
+            self._tree.boundary = posixpath.dirname(root)
             self._tree.forget()
         members = Members(self._manifests, root)
         paths = members.find()
@@ -114,37 +119,47 @@ class _Loader:
             raise start.error(
                 "the package believes it is in a workspace when it is not", "package", hint=hint
             )
-        locals_ = self._locals(root, paths)
-        return self._workspace(root, locals_, members.default(start.path, paths))
+        plan = self._plan(self._manifests.read(root), paths, members.default(start.path, paths))
+        return self._workspace(plan)
 
-    def _locals(self, root: str, members: list[str]) -> dict[str, Local]:
-        manifest = self._manifests.read(root)
-        others = reachable(self._manifests, members, patched_folders(manifest), manifest)
-        directory = os.path.dirname(root)
-        return {
-            **{path: self._local(path, directory, is_member=True) for path in members},
-            **{path: self._local(path, directory, is_member=False) for path in others},
+    def _plan(self, root: Manifest, members: list[str], default: list[str]) -> Plan:
+        configs = tuple(read_configs(self._tree, root.directory))
+        patches = local_patches(root, configs)
+        others = reachable(self._manifests, members, root, patches)
+        locals_ = {
+            **{path: self._local(path, root, is_member=True) for path in members},
+            **{path: self._local(path, root, is_member=False) for path in others},
         }
+        check_graph(locals_)
+        return Plan(
+            tree=self._tree,
+            root=root,
+            locals_=locals_,
+            default=tuple(locals_[path].package for path in default if path in locals_),
+            patches=patches,
+            configs=configs,
+            toolchain=read_toolchain(self._tree, root.directory),
+        )
 
-    def _local(self, path: str, root: str, *, is_member: bool) -> Local:
+    def _local(self, path: str, root: Manifest, *, is_member: bool) -> Local:
         manifest = self._manifests.resolved(path)
-        package = read_package(self._tree, manifest, root)
+        rules.check_resolved(manifest)
+        package = read_package(self._tree, manifest, root.directory)
+        rules.check_default_run(manifest, package)
         return Local(package, manifest, tuple(declared(manifest)), is_member)
 
-    def _workspace(self, root: str, locals_: dict[str, Local], default: list[str]) -> RustWorkspace:
-        directory = os.path.dirname(root)
-        lock_path = f"{directory}/Cargo.lock"
-        has_lock = self._tree.kind(lock_path) is not None
+    def _workspace(self, plan: Plan) -> RustWorkspace:
+        lock = f"{plan.root.directory}/Cargo.lock"
+        has_lock = self._tree.kind(lock) is not None
         return RustWorkspace(
-            root=Path(directory),
+            root=Path(plan.root.directory),
             boundary=Path(self._tree.boundary),
-            packages=tuple(item.package for item in locals_.values() if item.is_member),
-            local_packages=tuple(item.package for item in locals_.values() if not item.is_member),
-            default_members=tuple(locals_[path].package for path in default if path in locals_),
-            lock=self._manifests.read(lock_path).text if has_lock else None,
-            toolchain=read_toolchain(self._tree, directory).channel,
-            _locals=locals_,
-            _manifests=self._manifests,
+            packages=plan.members,
+            local_packages=tuple(item.package for item in plan.locals_.values() if not item.is_member),
+            default_members=plan.default,
+            lock=read_manifest(self._tree, lock).text if has_lock else None,
+            toolchain=plan.toolchain.channel,
+            _plan=plan,
         )
 
 
@@ -152,11 +167,11 @@ def read_package(tree: Tree, manifest: Manifest, root: str) -> Package:
     """Make the model of one package from its manifest without inheritance; paths are relative to `root`."""
     package = manifest.package
     edition = string(package.get("edition")) or "2015"
-    prefix = os.path.relpath(manifest.directory, root)
+    prefix = posixpath.relpath(manifest.directory, root)
     return Package(
         name=manifest.name,
         version=string(package.get("version")) or "0.0.0",
-        manifest_path=os.path.normpath(f"{prefix}/Cargo.toml"),
+        manifest_path=posixpath.normpath(f"{prefix}/Cargo.toml"),
         targets=Discovery(tree, manifest, edition).targets(prefix),
         edition=edition,
         default_run=string(package.get("default-run")),
@@ -164,20 +179,20 @@ def read_package(tree: Tree, manifest: Manifest, root: str) -> Package:
 
 
 def _manifest_path(path: str) -> str:
-    real = os.path.realpath(path)
-    if os.path.isdir(real) and os.path.basename(real) != "Cargo.toml":
+    real = posixpath.realpath(path)
+    if posixpath.isdir(real) and posixpath.basename(real) != "Cargo.toml":
         real = f"{real}/Cargo.toml"
-    if not os.path.lexists(real):
+    if not posixpath.lexists(real):
         hint = "Name the folder of a Cargo package or workspace."
         raise WorkspaceError("there is no Cargo.toml here", file=Path(real), hint=hint)
     return real
 
 
 def _boundary(manifest: str) -> str | None:
-    folder = os.path.dirname(manifest)
+    folder = posixpath.dirname(manifest)
     while True:
-        if os.path.lexists(f"{folder}/.git"):
+        if posixpath.lexists(f"{folder}/.git"):
             return folder
-        if folder == os.path.dirname(folder):
+        if folder == posixpath.dirname(folder):
             return None
-        folder = os.path.dirname(folder)
+        folder = posixpath.dirname(folder)
