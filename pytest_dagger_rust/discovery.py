@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import posixpath
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -66,11 +65,10 @@ class Discovery:
         return self._tree.exists(f"{self._manifest.directory}/{path}")
 
     def _target(self, found: Found, prefix: str) -> Target:
-        self._tree.require(
-            posixpath.normpath(f"{self._manifest.directory}/{found.path}"),
-            named_by=self._manifest.path,
-        )
         declared = found.declared
+        if "path" in declared:
+            path = posixpath.normpath(f"{self._manifest.directory}/{found.path}")
+            self._tree.require(path, named_by=self._manifest.path)
         harness = boolean(declared.get("harness"))
         return Target(
             name=found.name,
@@ -122,7 +120,11 @@ class Discovery:
             names = {item.name for item in found}
             paths = {_components(string(item.get("path")) or "") for item in declared}
             found += [item for item in inferred if item.name not in names and item.path not in paths]
-        found.sort(key=lambda item: item.name)
+        if self._package.get(switch) is not False or not all(
+            {"name", "path"} <= item.keys() for item in declared
+        ):
+            # A manifest that leaves nothing to find keeps its order.
+            found.sort(key=lambda item: item.name)
         self._check_names(found, kind, noun)
         return found
 
@@ -146,6 +148,7 @@ class Discovery:
                 if self._exists(main):
                     found.append(Found(kind, entry.name, main))
             elif entry.name.endswith(".rs"):
+                self._tree.require(entry.path, named_by=self._manifest.path)
                 found.append(Found(kind, entry.name.removesuffix(".rs"), f"{folder}/{entry.name}"))
         return found
 
@@ -190,11 +193,12 @@ class Discovery:
         return next((path for path in candidates if self._exists(path)), None)
 
     def _check_names(self, found: list[Found], kind: str, noun: str) -> None:
-        for before, item in itertools.pairwise(found):
-            if before.name == item.name:
+        names: set[str] = set()
+        for item in found:
+            if item.name in names:
                 hint = f"Every {noun} of a package needs a name of its own."
                 raise self._error(f"two {noun} targets are named `{item.name}`", kind, hint=hint)
-        for item in found:
+            names.add(item.name)
             if kind == "bin" and item.name in _RESERVED_BINS:
                 hint = "Rename the binary: cargo keeps its own files in a folder of this name."
                 raise self._error(f"a binary cannot be named `{item.name}`", "bin", hint=hint)

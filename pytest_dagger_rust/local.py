@@ -6,8 +6,6 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_dagger_rust.dependencies import declared
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -49,30 +47,32 @@ def reachable(
     known = set(members)
     steps = [(root, patch.keys, f"{patch.folder}/Cargo.toml") for patch in patches]
     for path in sorted(known):
-        steps += _steps(manifests.resolved(path), with_development=True)
+        steps += _steps(manifests, path, with_development=True)
     found: list[str] = []
     while steps:
         named_by, keys, path = steps.pop()
         if path not in known:
             known.add(path)
             found.append(path)
-            steps += _steps(_package(manifests, named_by, keys, path), with_development=False)
+            _check_package(manifests, named_by, keys, path)
+            steps += _steps(manifests, path, with_development=False)
     return sorted(found)
 
 
-def _steps(manifest: Manifest, *, with_development: bool) -> list[tuple[Manifest, tuple[str, ...], str]]:
+def _steps(
+    manifests: Manifests, path: str, *, with_development: bool
+) -> list[tuple[Manifest, tuple[str, ...], str]]:
     return [
-        (manifest, item.keys, item.manifest)
-        for item in declared(manifest)
+        (manifests.read(path), item.keys, item.manifest)
+        for item in manifests.dependencies(path)
         if item.manifest is not None and (with_development or not item.is_development)
     ]
 
 
-def _package(manifests: Manifests, named_by: Manifest, keys: tuple[str, ...], path: str) -> Manifest:
+def _check_package(manifests: Manifests, named_by: Manifest, keys: tuple[str, ...], path: str) -> None:
     if manifests.named(path, named_by, keys).is_virtual:
         message = f"`{posixpath.dirname(path)}` is a workspace without a package"
         raise named_by.error(message, *keys, hint="Name the folder of a package.")
-    return manifests.resolved(path)
 
 
 def stubbed(locals_: Mapping[str, Local], needed_outside: Iterable[str]) -> set[str]:
@@ -115,28 +115,43 @@ def check_graph(locals_: Mapping[str, Local]) -> None:
                 message = f"the package in `{target.manifest.directory}` is named `{target.package.name}`"
                 hint = f'Rename the dependency, or add `package = "{target.package.name}"`.'
                 raise item.manifest.error(message, *dependency.keys, hint=hint)
-    # What can be built goes, round by round; what is left at the end waits for itself.
-    waiting = {path: _waits_for(item, locals_) for path, item in locals_.items()}
-    while ready := {path for path, needed in waiting.items() if not needed & waiting.keys()}:
-        waiting = {path: needed for path, needed in waiting.items() if path not in ready}
+    waiting = _stuck({path: _waits_for(item, locals_) for path, item in locals_.items()})
     if waiting:
-        path = _on_cycle(waiting)
         names = ", ".join(sorted(locals_[item].package.name for item in waiting))
-        raise locals_[path].manifest.error(
-            f"these packages depend on each other in a circle, or on such packages: {names}",
+        raise locals_[min(waiting)].manifest.error(
+            f"these packages depend on each other in a circle: {names}",
             "dependencies",
             hint="Move what they share into a package of its own; development dependencies may stay.",
         )
 
 
+def _stuck(needs: Mapping[str, set[str]]) -> set[str]:
+    """Return what is on a circle, or between two: what is left without all that needs or serves nothing."""
+    left = _without_ends(needs)
+    served: dict[str, set[str]] = {path: set() for path in left}
+    for path in left:
+        for needed in needs[path] & left:
+            served[needed].add(path)
+    return _without_ends(served)
+
+
+def _without_ends(needs: Mapping[str, set[str]]) -> set[str]:
+    users: dict[str, list[str]] = {}
+    for path, needed in needs.items():
+        for other in needed:
+            users.setdefault(other, []).append(path)
+    open_needs = {path: len(needed) for path, needed in needs.items()}
+    ready = [path for path, count in open_needs.items() if count == 0]
+    while ready:
+        path = ready.pop()
+        del open_needs[path]
+        for user in users.get(path, ()):
+            open_needs[user] -= 1
+            if open_needs[user] == 0:
+                ready.append(user)
+    return set(open_needs)
+
+
 def _waits_for(item: Local, locals_: Mapping[str, Local]) -> set[str]:
     needed = {d.manifest for d in item.dependencies if d.manifest is not None and not d.is_development}
     return needed & locals_.keys()
-
-
-def _on_cycle(waiting: Mapping[str, set[str]]) -> str:
-    path, seen = next(iter(waiting)), set[str]()
-    while path not in seen:
-        seen.add(path)
-        path = min(waiting[path] & waiting.keys())
-    return path

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust import rules, schema
+from pytest_dagger_rust.dependencies import Dependency, declared
 from pytest_dagger_rust.inheritance import resolve
 from pytest_dagger_rust.manifest import Manifest, read_manifest
 from pytest_dagger_rust.toml_values import string, strings, table
@@ -23,6 +24,8 @@ class Manifests:
         self.tree = tree
         self._read: dict[str, Manifest] = {}
         self._resolved: dict[str, Manifest] = {}
+        self._roots: dict[str, str | None] = {}
+        self._dependencies: dict[str, tuple[Dependency, ...]] = {}
 
     def read(self, path: str) -> Manifest:
         """Return a manifest as it is written; raises WorkspaceError when it cannot be one."""
@@ -50,12 +53,23 @@ class Manifests:
             self._resolved[path] = resolve(self.read(path), lambda: self._root_of(path))
         return self._resolved[path]
 
+    def dependencies(self, path: str) -> tuple[Dependency, ...]:
+        """Return the dependencies that a manifest declares or inherits."""
+        if path not in self._dependencies:
+            self._dependencies[path] = tuple(declared(self.resolved(path)))
+        return self._dependencies[path]
+
     def _root_of(self, path: str) -> Manifest | None:
         root = self.find_root(path)
         return None if root is None else self.read(root)
 
     def find_root(self, path: str) -> str | None:
         """Return the manifest of the root that governs the manifest at `path`, itself if it is one."""
+        if path not in self._roots:
+            self._roots[path] = self._look_for_root(path)
+        return self._roots[path]
+
+    def _look_for_root(self, path: str) -> str | None:
         own = self._root_said_by(path, path)
         if own is not None:
             return own

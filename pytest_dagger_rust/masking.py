@@ -89,7 +89,9 @@ class Masks:
         return package
 
     def _path(self, local: Local, stub: str) -> str:
-        return posixpath.relpath(f"{self.root}/{stub}", local.manifest.directory)
+        if local.package.manifest_path.startswith("../"):
+            return posixpath.relpath(f"{self.root}/{stub}", local.manifest.directory)
+        return "../" * local.package.manifest_path.count("/") + stub
 
     def _targets(self, local: Local) -> Table:
         name = stub_name(local.package.name)
@@ -205,7 +207,7 @@ def _bare_name(spec: str) -> str:
 def member_patterns(members: Iterable[str], excluded: Iterable[str]) -> list[str]:
     """Return what to write into `members`, so that the folders in `excluded` can be below those of members.
 
-    cargo lets an entry of `members` outweigh `exclude` for everything below it, but only one that is no pattern.
+    cargo lets an entry of `members` outweigh `exclude` for everything below it, unless it is a pattern.
     """
     above = {folder for folder in members if any(other.startswith(f"{folder}/") for other in excluded)}
     return sorted(_as_pattern(folder) if folder in above else folder for folder in members)

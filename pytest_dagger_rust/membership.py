@@ -6,7 +6,6 @@ import posixpath
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_dagger_rust import globs
-from pytest_dagger_rust.dependencies import declared
 from pytest_dagger_rust.manifests import is_excluded
 from pytest_dagger_rust.toml_values import strings, table
 from pytest_dagger_rust.tree import contains
@@ -52,7 +51,9 @@ class Members:
         if manifest.is_virtual:
             return []
         return [
-            (manifest, item.keys, item.manifest) for item in declared(manifest) if item.manifest is not None
+            (manifest, item.keys, item.manifest)
+            for item in self._manifests.dependencies(path)
+            if item.manifest is not None
         ]
 
     def _belongs(self, path: str, named_by: Manifest, keys: tuple[str, ...]) -> bool:
@@ -117,7 +118,8 @@ class Members:
         root = self._manifests.find_root(path)
         if root is None:
             message = f"the member is not below its workspace's root {self._root.path}"
-            hint = f'Add `workspace = "{posixpath.relpath(self._root.directory, manifest.directory)}"` to [package].'
+            pointer = posixpath.relpath(self._root.directory, manifest.directory)
+            hint = f'Add `workspace = "{pointer}"` to [package].'
             raise manifest.error(message, "package", hint=hint)
         if root != self._root.path:
             message = f"the package is a member of {self._root.path}, but belongs to {root}"

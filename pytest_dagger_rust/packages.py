@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Target:
     """One target of a package, as `cargo metadata` describes it.
 
-    `kind` is one of "lib", "bin", "example", "test", "bench" and "custom-build"; `src_path` is relative to the
-    workspace's root, with `../` when the package lies outside of it.
+    `kind` is one of "lib", "bin", "example", "test", "bench" and "custom-build"; `src_path` is relative to
+    the workspace's root, with `../` when the package lies outside of it.
     """
 
     name: str

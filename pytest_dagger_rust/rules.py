@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust import features, versions
-from pytest_dagger_rust.dependencies import Dependency, declared
 from pytest_dagger_rust.toml_values import Table, is_table, string, strings, table, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from pytest_dagger_rust.dependencies import Dependency
     from pytest_dagger_rust.manifest import Manifest
     from pytest_dagger_rust.packages import Package
 
@@ -132,7 +132,7 @@ def _check_lints(manifest: Manifest, lints: Table, keys: tuple[str, ...]) -> Non
                 raise manifest.error(f"`{lint}` cannot be the name of a lint", *keys, tool, lint, hint=hint)
 
 
-def check_resolved(manifest: Manifest) -> None:
+def check_resolved(manifest: Manifest, dependencies: Sequence[Dependency]) -> None:
     """Raise WorkspaceError for a package that breaks a rule, once everything is inherited."""
     package = manifest.package
     version = string(package.get("version"))
@@ -146,7 +146,6 @@ def check_resolved(manifest: Manifest) -> None:
     _check_edition(manifest)
     _check_lints(manifest, table(manifest.document.get("lints")), ("lints",))
     _check_library(manifest)
-    dependencies = list(declared(manifest))
     for dependency in dependencies:
         _check_dependency(manifest, dependency)
     _check_same_sources(manifest, dependencies)
@@ -253,7 +252,7 @@ def _source_errors(name: str, spec: Table) -> Iterator[tuple[str, str]]:
         yield f"`{version}` is not a version requirement", 'Write it as "1.2" or ">=1, <3".'
 
 
-def _check_same_sources(manifest: Manifest, dependencies: list[Dependency]) -> None:
+def _check_same_sources(manifest: Manifest, dependencies: Sequence[Dependency]) -> None:
     known: dict[str, tuple[object, ...]] = {}
     for item in dependencies:
         places = ("git", "branch", "tag", "rev", "registry", "registry-index")
@@ -264,7 +263,7 @@ def _check_same_sources(manifest: Manifest, dependencies: list[Dependency]) -> N
 
 
 def check_default_run(manifest: Manifest, package: Package) -> None:
-    """Raise WorkspaceError when the manifest names targets, by `default-run` or `links`, that are not there."""
+    """Raise WorkspaceError when `default-run` or `links` name a target that is not there."""
     bins = [target.name for target in package.of_kind("bin")]
     if package.default_run is not None and package.default_run not in bins:
         hint = f"The binaries are: {', '.join(bins) or 'none'}."

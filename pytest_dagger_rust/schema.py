@@ -1,4 +1,4 @@
-"""Checks that the values in a manifest are of the types cargo takes, and leaves unknown keys alone as it does."""
+"""Checks that the values in a manifest have the types cargo takes; unknown keys are left alone."""
 
 from __future__ import annotations
 
@@ -128,7 +128,8 @@ _PLATFORM = _table(
 )
 _SETTINGS: dict[str, _Check] = {
     "opt_level": _either(_INTEGER, _STRING, "an integer or a string"),
-    "lto": _STRING_OR_BOOLEAN, "debug": _either(_INTEGER, _STRING_OR_BOOLEAN, "an integer, a string or a boolean"),
+    "lto": _STRING_OR_BOOLEAN,
+    "debug": _either(_INTEGER, _STRING_OR_BOOLEAN, "an integer, a string or a boolean"),
     "panic": _STRING, "strip": _STRING_OR_BOOLEAN, "codegen_units": _INTEGER, "incremental": _BOOLEAN,
     "overflow_checks": _BOOLEAN, "debug_assertions": _BOOLEAN, "rpath": _BOOLEAN, "inherits": _STRING,
     "split_debuginfo": _STRING, "codegen_backend": _STRING, "rustflags": _STRINGS,
@@ -147,9 +148,9 @@ _WORKSPACE = _table(
     ),
 )  # fmt: skip
 _MANIFEST = _table(
-    cargo_features=_STRINGS, package=_PACKAGE, project=_PACKAGE, workspace=_WORKSPACE, lib=_TARGET, bin=_TARGETS,
-    example=_TARGETS, test=_TARGETS, bench=_TARGETS, dependencies=_DEPENDENCIES, dev_dependencies=_DEPENDENCIES,
-    build_dependencies=_DEPENDENCIES, target=_map(_PLATFORM), features=_map(_STRINGS), profile=_map(_PROFILE),
+    cargo_features=_STRINGS, package=_PACKAGE, project=_PACKAGE, workspace=_WORKSPACE,
+    lib=_TARGET, bin=_TARGETS, example=_TARGETS, test=_TARGETS, bench=_TARGETS,
+    dependencies=_DEPENDENCIES, dev_dependencies=_DEPENDENCIES, build_dependencies=_DEPENDENCIES, target=_map(_PLATFORM), features=_map(_STRINGS), profile=_map(_PROFILE),
     patch=_map(_DEPENDENCIES), replace=_DEPENDENCIES, badges=_map(_ANY_TABLE),
     lints=_map(_either(_BOOLEAN, _map(_LINT), "a table")),
 )  # fmt: skip

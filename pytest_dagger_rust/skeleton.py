@@ -74,7 +74,7 @@ class Skeleton:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a skeleton is made of: a workspace's local packages by manifest path, and all that surrounds them."""
+    """What a skeleton is made of: the local packages by manifest path, and all that surrounds them."""
 
     tree: Tree
     root: Manifest

@@ -38,18 +38,23 @@ class Tree:
         """Tell whether `path` is inside the boundary, following every symlink on the way."""
         if not self._admits_folder(posixpath.dirname(path)):
             return path == self.boundary
-        try:
-            is_link = stat.S_ISLNK(os.lstat(path).st_mode)
-        except (OSError, ValueError):
-            return True
-        return contains(self.boundary, posixpath.realpath(path)) if is_link else True
+        return contains(self.boundary, posixpath.realpath(path)) if _is_link(path) else True
 
     def _admits_folder(self, folder: str) -> bool:
         known = self._inside.get(folder)
         if known is None:
-            known = contains(self.boundary, posixpath.realpath(folder))
-            self._inside[folder] = known
+            known = self._inside[folder] = self._is_inside(folder)
         return known
+
+    def _is_inside(self, folder: str) -> bool:
+        if folder == self.boundary:
+            return True
+        if not contains(self.boundary, folder):
+            return contains(self.boundary, posixpath.realpath(folder))
+        if _is_link(folder):
+            return contains(self.boundary, posixpath.realpath(folder))
+        # Most folders are no links, so one look at each is enough to know all of them.
+        return self._admits_folder(posixpath.dirname(folder))
 
     def outside(self, path: str, *, file: Path | None = None, line: int | None = None) -> WorkspaceError:
         """Make the error about a `path` that leads outside, named on a line of `file`."""
@@ -101,3 +106,10 @@ class Tree:
             return Path(path).read_bytes()
         except OSError as error:
             raise WorkspaceError(f"cannot be read: {error.strerror}", file=Path(path)) from error
+
+
+def _is_link(path: str) -> bool:
+    try:
+        return stat.S_ISLNK(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        return False

@@ -23,8 +23,8 @@ _TRIPLE = re.compile(r"[\w.-]+")
 _FEATURE = re.compile(r"[\w][\w.+-]*")
 _PROFILE = re.compile(r"[\w-]+")
 _RESERVED_PROFILES = frozenset({
-    "build", "check", "clean", "config", "fetch", "fix", "install", "metadata", "package", "publish", "report",
-    "root", "run", "rust", "rustc", "rustdoc", "target", "tmp", "uninstall", "build-override",
+    "build", "check", "clean", "config", "fetch", "fix", "install", "metadata", "package", "publish",
+    "report", "root", "run", "rust", "rustc", "rustdoc", "target", "tmp", "uninstall", "build-override",
 })  # fmt: skip
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from pytest_dagger_rust import rules
 from pytest_dagger_rust.cargo_config import read_configs
-from pytest_dagger_rust.dependencies import declared
 from pytest_dagger_rust.discovery import Discovery
 from pytest_dagger_rust.errors import WorkspaceError
 from pytest_dagger_rust.local import Local, check_graph, reachable, stubbed
@@ -143,10 +142,10 @@ class _Loader:
 
     def _local(self, path: str, root: Manifest, *, is_member: bool) -> Local:
         manifest = self._manifests.resolved(path)
-        rules.check_resolved(manifest)
+        rules.check_resolved(manifest, self._manifests.dependencies(path))
         package = read_package(self._tree, manifest, root.directory)
         rules.check_default_run(manifest, package)
-        return Local(package, manifest, tuple(declared(manifest)), is_member)
+        return Local(package, manifest, self._manifests.dependencies(path), is_member)
 
     def _workspace(self, plan: Plan) -> RustWorkspace:
         lock = f"{plan.root.directory}/Cargo.lock"
