@@ -478,6 +478,16 @@ class TestEngineBuild:
         assert path.exists()
         assert not engine.answers(path)
 
+    @pytest.mark.parametrize("version", ["go1.21", "go1.25.3\n", "go1.100", "go2.0", "devel go1.27-abc"])
+    def test_a_go_that_can_fetch_its_toolchain_is_accepted(self, version: str) -> None:
+        """Versions are compared as numbers."""
+        engine.require_go(version)
+
+    def test_an_old_go_is_refused_before_it_fails_on_its_own(self) -> None:
+        """What it would say itself does not tell what to do."""
+        with pytest.raises(StackError, match=r"Go 1\.21 or newer, and this machine's is go1\.19\.8"):
+            engine.require_go("go1.19.8\n")
+
     def test_a_path_too_long_for_a_socket_is_refused(self) -> None:
         """Before minutes of building, not after."""
         with pytest.raises(StackError, match="XDG_CACHE_HOME"):

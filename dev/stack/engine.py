@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import socket
 import tempfile
@@ -41,6 +42,7 @@ GARBAGE_COLLECTION = {
 UNSHARE = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc")
 PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "HOME", "LANG")
 LONGEST_SOCKET_PATH = 107
+OLDEST_GO = (1, 21)
 
 
 @dataclass(frozen=True)
@@ -172,4 +174,16 @@ def _go() -> str:
     found = packages.find("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
     if not found:
         packages.ensure({"go": "golang-go"})
-    return found or str(packages.find("go"))
+        found = str(packages.find("go"))
+    require_go(run([found, "env", "GOVERSION"]))
+    return found
+
+
+def require_go(version: str) -> None:
+    """Refuse a Go too old to fetch the toolchain that the engine's modules ask for."""
+    numbers = re.match(r"go(\d+)\.(\d+)", version)
+    if numbers and tuple(map(int, numbers.groups())) < OLDEST_GO:
+        raise StackError(
+            f"Building the engine needs Go {'.'.join(map(str, OLDEST_GO))} or newer, and this machine's is "
+            f"{version.strip()}: install a newer one and put it first on PATH."
+        )
