@@ -45,6 +45,7 @@ class Masks:
     locals_: Mapping[str, Local]
     patches: Patches
     has_lto: bool
+    has_lock: bool
     asked: Mapping[str, frozenset[str]]
 
     def stub(self, path: str) -> Table:
@@ -81,9 +82,9 @@ class Masks:
         package: Table = {"name": local.package.name, "version": STUB_VERSION, "edition": "2018"}
         package["build"] = self._path(local, stubs.SCRIPT) if _needs_script(local) else False
         package.update(dict.fromkeys(_SWITCHES, False))
-        for key in ("default-target", "forced-target"):
-            if key in local.manifest.package:
-                package[key] = local.manifest.package[key]
+        # Without a lock file, the versions of dependencies are chosen by what Rust the members want.
+        kept = ("default-target", "forced-target", *([] if self.has_lock else ["rust-version"]))
+        package.update({key: local.manifest.package[key] for key in kept if key in local.manifest.package})
         if pointer := self._pointer(local):
             package["workspace"] = pointer
         return package
@@ -116,7 +117,7 @@ class Masks:
             return None
         # A package of binaries only gets a library too: it needs the same dependencies, and is not linked.
         kinds = frozenset("lib" if kind == "rlib" else kind for kind in real.crate_types) if real else {"lib"}
-        library: Table = {"name": stub_name(local.package.name).replace("-", "_")}
+        library: Table = {"name": _library_name(local.package.name)}
         library.update(dict.fromkeys(("test", "doctest", "bench", "doc"), False))
         if "proc-macro" in kinds:
             return {**library, "path": self._path(local, stubs.MACRO), "proc-macro": True}
@@ -151,6 +152,12 @@ class Masks:
                 spec.pop(key, None)
             spec["path"] = posixpath.relpath(folder, local.manifest.directory)
         return _canonical(spec)
+
+
+def _library_name(package: str) -> str:
+    # rustc takes only ASCII for the name of a library, cargo takes any letters for that of a package.
+    letters = (letter if letter.isascii() else f"u{ord(letter):x}" for letter in stub_name(package))
+    return "".join(letters).replace("-", "_")
 
 
 def asked_of(locals_: Iterable[Local]) -> dict[str, frozenset[str]]:

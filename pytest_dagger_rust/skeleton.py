@@ -109,7 +109,7 @@ def make_skeleton(plan: Plan, lock: Lock | None) -> Skeleton:
 
 
 def _files(plan: Plan, patches: Patches, lock: Lock | None) -> dict[str, str]:
-    documents = _manifests(plan, patches)
+    documents = _manifests(plan, patches, has_lock=lock is not None)
     documents.update({item.path: patches.without_stubs(item.document) for item in plan.configs})
     if plan.toolchain.path is not None:
         documents[plan.toolchain.path] = {"toolchain": plan.toolchain.table}
@@ -121,9 +121,15 @@ def _files(plan: Plan, patches: Patches, lock: Lock | None) -> dict[str, str]:
     return files
 
 
-def _manifests(plan: Plan, patches: Patches) -> dict[str, Table]:
-    has_lto = asks_for_lto(plan.root.document, *(item.document for item in plan.configs))
-    masks = Masks(plan.root.directory, plan.locals_, patches, has_lto, asked_of(plan.locals_.values()))
+def _manifests(plan: Plan, patches: Patches, *, has_lock: bool) -> dict[str, Table]:
+    masks = Masks(
+        plan.root.directory,
+        plan.locals_,
+        patches,
+        has_lto=asks_for_lto(plan.root.document, *(item.document for item in plan.configs)),
+        has_lock=has_lock,
+        asked=asked_of(plan.locals_.values()),
+    )
     documents = {
         path: masks.stub(path) if item.is_stub else masks.real(path) for path, item in plan.locals_.items()
     }

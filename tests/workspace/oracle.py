@@ -44,7 +44,13 @@ def cargo(
     if target_dir is not None:
         variables["CARGO_TARGET_DIR"] = str(target_dir)
     done = subprocess.run(
-        ["cargo", *arguments], cwd=cwd, env=variables, capture_output=True, text=True, check=False, timeout=600
+        ["cargo", *arguments],
+        cwd=cwd,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
     )
     if done.returncode:
         raise CargoFailed(done.stderr)
@@ -160,3 +166,9 @@ def _short(package_id: str) -> str:
     url, _, fragment = package_id.rpartition("#")
     name, at, version = fragment.partition("@")
     return f"{name} {version}" if at else f"{url.rpartition('/')[2]} {name}"
+
+
+def host() -> str:
+    """Return the target that cargo builds for by default."""
+    output = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True).stdout
+    return next(line.removeprefix("host: ") for line in output.splitlines() if line.startswith("host: "))
