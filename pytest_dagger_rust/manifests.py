@@ -54,9 +54,11 @@ class Manifests:
         return self._resolved[path]
 
     def dependencies(self, path: str) -> tuple[Dependency, ...]:
-        """Return the dependencies that a manifest declares or inherits."""
+        """Return the dependencies a package declares or inherits; raises WorkspaceError for a wrong package."""
         if path not in self._dependencies:
-            self._dependencies[path] = tuple(declared(self.resolved(path)))
+            found = tuple(declared(self.resolved(path)))
+            rules.check_resolved(self.resolved(path), found)
+            self._dependencies[path] = found
         return self._dependencies[path]
 
     def _root_of(self, path: str) -> Manifest | None:

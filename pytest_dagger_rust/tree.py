@@ -36,6 +36,7 @@ class Tree:
 
     def admits(self, path: str) -> bool:
         """Tell whether `path` is inside the boundary, following every symlink on the way."""
+        path = _plain(path)
         if not self._admits_folder(posixpath.dirname(path)):
             return path == self.boundary
         return contains(self.boundary, posixpath.realpath(path)) if _is_link(path) else True
@@ -68,6 +69,7 @@ class Tree:
 
     def kind(self, path: str) -> str | None:
         """Say what `path` is, "file", "folder" or "other", symlinks followed; None when there is nothing."""
+        path = _plain(path)
         if not self._admits_folder(posixpath.dirname(path)) and path != self.boundary:
             raise self.outside(path)
         try:
@@ -90,7 +92,7 @@ class Tree:
         if self.kind(folder) != "folder":
             return []
         try:
-            with os.scandir(folder) as found:
+            with os.scandir(_plain(folder)) as found:
                 return sorted(found, key=lambda entry: entry.name)
         except PermissionError:
             return []
@@ -106,6 +108,11 @@ class Tree:
             return Path(path).read_bytes()
         except OSError as error:
             raise WorkspaceError(f"cannot be read: {error.strerror}", file=Path(path)) from error
+
+
+def _plain(path: str) -> str:
+    # Most paths need nothing done, and this is asked for each of them.
+    return posixpath.normpath(path) if "/.." in path else path
 
 
 def _is_link(path: str) -> bool:

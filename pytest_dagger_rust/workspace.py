@@ -118,6 +118,9 @@ class _Loader:
             raise start.error(
                 "the package believes it is in a workspace when it is not", "package", hint=hint
             )
+        if not paths:
+            hint = "Name the folders of its packages in `members`."
+            raise start.error("the workspace has no members", "workspace", "members", hint=hint)
         plan = self._plan(self._manifests.read(root), paths, members.default(start.path, paths))
         return self._workspace(plan)
 
@@ -142,7 +145,6 @@ class _Loader:
 
     def _local(self, path: str, root: Manifest, *, is_member: bool) -> Local:
         manifest = self._manifests.resolved(path)
-        rules.check_resolved(manifest, self._manifests.dependencies(path))
         package = read_package(self._tree, manifest, root.directory)
         rules.check_default_run(manifest, package)
         return Local(package, manifest, self._manifests.dependencies(path), is_member)

@@ -67,7 +67,15 @@ def metadata(root: Path) -> dict[str, Any]:
 
 def facts_of_cargo(root: Path) -> tuple[PackageFacts, ...]:
     """Return the packages cargo sees, in the order of their manifests."""
-    found = metadata(root)
+    return _facts(metadata(root))
+
+
+def facts_of_build(root: Path) -> tuple[PackageFacts, ...]:
+    """Return the packages cargo sees when it goes as far as for a build, where there are no dependencies."""
+    return _facts(json.loads(cargo("metadata", "--offline", "--format-version=1", cwd=root)))
+
+
+def _facts(found: dict[str, Any]) -> tuple[PackageFacts, ...]:
     base = found["workspace_root"]
     packages = [_package_of_cargo(item, base) for item in found["packages"]]
     return tuple(sorted(packages, key=lambda item: item.manifest_path))

@@ -62,13 +62,18 @@ def test_manifests_as_their_authors_wrote_them(published: Path, tmp_path: Path, 
             with pytest.raises(WorkspaceError):
                 RustWorkspace.load(place)
             continue
-        try:
-            workspace = RustWorkspace.load(place)
-        except WorkspaceError as error:
-            # cargo says this later, when it builds: files that were left out of the published package.
-            left_out = ("cannot find", "no package at", "outside the boundary")
-            assert any(words in error.message for words in left_out), error
-            continue
-        assert oracle.facts_of_model(workspace) == expected
-        compared += 1
+        workspace = _load_as_far_as_published(place)
+        if workspace is not None:
+            assert oracle.facts_of_model(workspace) == expected
+            compared += 1
     assert compared >= 5
+
+
+def _load_as_far_as_published(place: Path) -> RustWorkspace | None:
+    try:
+        return RustWorkspace.load(place)
+    except WorkspaceError as error:
+        # cargo says this later, when it builds: files that were left out of the published package.
+        if any(words in error.message for words in ("cannot find", "no package at", "outside the boundary")):
+            return None
+        raise
