@@ -16,7 +16,7 @@ from tests import published
 REPEAT = int(os.environ.get("BENCH_REPEAT", "5"))
 RESULTS = Path(__file__).parent / "results.md"
 
-TEST = '''\
+TEST = """\
 import pathlib
 
 async def test_program(cached_rust_build):
@@ -24,7 +24,7 @@ async def test_program(cached_rust_build):
     assert result.stdout.startswith("ripgrep")
     report = cached_rust_build.report
     pathlib.Path("report.txt").write_text(f"{report.seconds:.2f} {report.cached} {report.steps} {len(report.compiled)}")
-'''
+"""
 FLOOR = "import dagger\n\ndef test_floor():\n    pass\n"
 INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
 
@@ -48,7 +48,9 @@ class Workload:
 
     def cargo(self) -> float:
         """Seconds of the host's own `cargo build`."""
-        return seconds_of(["cargo", "build", "--locked"], self.root, {"CARGO_TARGET_DIR": str(self.root / "target")})
+        return seconds_of(
+            ["cargo", "build", "--locked"], self.root, {"CARGO_TARGET_DIR": str(self.root / "target")}
+        )
 
 
 def workload(folder: Path, name: str) -> Workload:

@@ -87,7 +87,9 @@ def disk_entry(base: Path, path: Path) -> Entry | None:
     name = path.relative_to(base).as_posix()
     if "\n" in name:
         msg = "This file's name has a line break in it."
-        raise WorkspaceError(msg, file=path, hint="Rename it, or leave it out with dagger_rust_source_excludes.")
+        raise WorkspaceError(
+            msg, file=path, hint="Rename it, or leave it out with dagger_rust_source_excludes."
+        )
     try:
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):
@@ -107,7 +109,8 @@ def disk_entry(base: Path, path: Path) -> Entry | None:
 def _excluded(relative: Path, patterns: Sequence[str]) -> bool:
     path = relative.as_posix()
     return any(
-        fnmatch.fnmatchcase(path if "/" in pattern else relative.name, pattern.strip("/")) for pattern in patterns
+        fnmatch.fnmatchcase(path if "/" in pattern else relative.name, pattern.strip("/"))
+        for pattern in patterns
     )
 
 
@@ -116,14 +119,17 @@ def pack(entries: Iterable[Entry], folder: Path) -> Archive:
     unique = {PurePosixPath(os.path.normpath(entry.path)).as_posix(): entry for entry in entries}
     ordered = sorted(unique.items())
     unfinished = folder / f"{os.getpid()}-{id(ordered)}.part"
-    with unfinished.open("wb") as file, tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar:
+    with (
+        unfinished.open("wb") as file,
+        tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar,
+    ):
         _add(tar, Entry("index", "-", _index(ordered)), "index")
         for path, entry in ordered:
             _add(tar, entry, f"files/{path}")
-    with unfinished.open("rb") as file:
-        digest = _digest_of(file)
-    path = unfinished.rename(folder / f"{digest}.tar")
-    return Archive(path, digest, len(ordered), path.stat().st_size)
+    with unfinished.open("rb") as written:
+        digest = _digest_of(written)
+    archive = unfinished.rename(folder / f"{digest}.tar")
+    return Archive(archive, digest, len(ordered), archive.stat().st_size)
 
 
 def _digest_of(file: io.BufferedReader) -> str:
@@ -134,7 +140,9 @@ def _digest_of(file: io.BufferedReader) -> str:
 
 
 def _index(entries: list[tuple[str, Entry]]) -> bytes:
-    lines = [f"{hashlib.sha256(e.data).hexdigest()} {e.kind} ".encode() + os.fsencode(path) for path, e in entries]
+    lines = [
+        f"{hashlib.sha256(e.data).hexdigest()} {e.kind} ".encode() + os.fsencode(path) for path, e in entries
+    ]
     # In byte order, as comm(1) wants it under LC_ALL=C.
     return b"".join(line + b"\n" for line in sorted(lines))
 

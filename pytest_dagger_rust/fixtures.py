@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_dagger_rust.errors import ConfigurationError, EngineUnavailable
+from pytest_dagger_rust.errors import ConfigurationError, EngineUnavailable, WorkspaceError
 from pytest_dagger_rust.images import default_builder_image, default_runtime_image
 from pytest_dagger_rust.options import CargoOptions
-from pytest_dagger_rust.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,12 +19,15 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.engine import Engine
     from pytest_dagger_rust.factory import RustBuildFactory
     from pytest_dagger_rust.rust_build import RustBuild
+    from pytest_dagger_rust.settings import Settings
     from pytest_dagger_rust.workspace import RustWorkspace
 
 SETTINGS_KEY: pytest.StashKey[Settings] = pytest.StashKey()
 
 # A test that asks for one of these may be a coroutine without any marker.
-ENTRY_FIXTURES = frozenset({"dagger_client", "rust_workspace", "cached_rust_build", "cached_rust_build_factory"})
+ENTRY_FIXTURES = frozenset(
+    {"dagger_client", "rust_workspace", "cached_rust_build", "cached_rust_build_factory"}
+)
 
 
 def _settings(pytestconfig: pytest.Config) -> Settings:
@@ -60,19 +62,25 @@ def rust_workspace(pytestconfig: pytest.Config) -> RustWorkspace:
     """The Cargo workspace under test; override this to load another one."""
     from pytest_dagger_rust.workspace import RustWorkspace  # noqa: PLC0415
 
-    return RustWorkspace.load(pytestconfig.rootpath / _settings(pytestconfig)["workspace"])
+    folder = pytestconfig.rootpath / _settings(pytestconfig)["workspace"]
+    if not (folder / "Cargo.toml").exists():
+        hint = "Name the workspace's folder, relative to rootdir, with the ini option dagger_rust_workspace."
+        raise WorkspaceError("there is no Cargo.toml here", file=folder, hint=hint)
+    return RustWorkspace.load(folder)
 
 
 @pytest.fixture(scope="session")
 def rust_builder_image(pytestconfig: pytest.Config, rust_workspace: RustWorkspace) -> str:
     """The image with cargo and rustc; override this to build in another one."""
-    return _settings(pytestconfig)["builder_image"] or default_builder_image(rust_workspace.toolchain)
+    image: str | None = _settings(pytestconfig)["builder_image"]
+    return image or default_builder_image(rust_workspace.toolchain)
 
 
 @pytest.fixture(scope="session")
 def rust_runtime_image(pytestconfig: pytest.Config, rust_builder_image: str) -> str:
     """The slim image tests run the binaries in; override this to run them in another one."""
-    return _settings(pytestconfig)["runtime_image"] or default_runtime_image(rust_builder_image)
+    image: str | None = _settings(pytestconfig)["runtime_image"]
+    return image or default_runtime_image(rust_builder_image)
 
 
 @pytest.fixture(scope="session")
@@ -100,8 +108,14 @@ def rust_source_excludes(pytestconfig: pytest.Config) -> Sequence[str]:
     return excludes
 
 
+def _check_override(fixture: str, value: object, expected: type) -> None:
+    if not isinstance(value, expected):
+        msg = f"The fixture {fixture} returned {value!r}; an override has to return a {expected.__name__}."
+        raise ConfigurationError(msg)
+
+
 @pytest.fixture(scope="session")
-def cached_rust_build_factory(  # noqa: PLR0913, PLR0917 - one for each decision
+def cached_rust_build_factory(
     _dagger_engine: Engine,
     dagger_client: dagger.Client,
     rust_workspace: RustWorkspace,
@@ -111,11 +125,15 @@ def cached_rust_build_factory(  # noqa: PLR0913, PLR0917 - one for each decision
     rust_source_excludes: Sequence[str],
 ) -> RustBuildFactory:
     """Builds with other cargo options in the same session: `await factory(features=["tls"])`, each built once."""
-    from pytest_dagger_rust.factory import RustBuildFactory  # noqa: PLC0415
+    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
 
-    if not isinstance(rust_cargo_options, CargoOptions):  # pyright: ignore[reportUnnecessaryIsInstance]
-        msg = f"The fixture rust_cargo_options returned {rust_cargo_options!r}; it has to return a CargoOptions."
-        raise ConfigurationError(msg)
+    from pytest_dagger_rust.factory import RustBuildFactory  # noqa: PLC0415
+    from pytest_dagger_rust.workspace import RustWorkspace  # noqa: PLC0415
+
+    _check_override("rust_workspace", rust_workspace, RustWorkspace)
+    _check_override("rust_cargo_options", rust_cargo_options, CargoOptions)
+    _check_override("rust_builder_container", rust_builder_container, dagger.Container)
+    _check_override("rust_runtime_container", rust_runtime_container, dagger.Container)
     return RustBuildFactory(
         _dagger_engine,
         dagger_client,

@@ -1,4 +1,4 @@
-"""Which images a build uses when nobody says: a Rust image that fits the toolchain file, and a slim one of its release."""
+"""Which images a build uses when nobody says: Rust as the toolchain file asks for, and a slim one of its release."""
 
 from __future__ import annotations
 

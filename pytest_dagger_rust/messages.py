@@ -41,7 +41,7 @@ class Diagnostic:
 
     @property
     def text(self) -> str:
-        """rustc's rendering without colours."""
+        """The rendering of rustc, without colours."""
         return _ANSI.sub("", self.rendered)
 
 
@@ -150,7 +150,7 @@ def _diagnostic(message: dict[str, Any]) -> Diagnostic:
     return Diagnostic(
         level=body["level"],
         message=body["message"],
-        code=(body.get("code") or {}).get("code"),
+        code=body["code"]["code"] if body.get("code") else None,
         rendered=body.get("rendered") or "",
         package=package_name_and_version(message["package_id"])[0],
         spans=tuple(_span(span) for span in body["spans"] if span["is_primary"]),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _NAME = re.compile(r"[\w.@:+/#-]+", re.ASCII)
 _FEATURE = re.compile(r"[\w.+/?:-]+", re.ASCII)
@@ -58,11 +60,8 @@ class CargoOptions:
         object.__setattr__(self, "env", MappingProxyType(_checked_env(self.env)))
 
     def __hash__(self) -> int:
-        return hash(self._key())
-
-    def _key(self) -> tuple[Any, ...]:
-        values = (getattr(self, f.name) for f in fields(self))
-        return tuple(tuple(sorted(v.items())) if isinstance(v, Mapping) else v for v in values)
+        values = (getattr(self, f.name) for f in fields(self) if f.name != "env")
+        return hash((*values, *self.env.items()))
 
     def selection_flags(self) -> tuple[str, ...]:
         """Give the flags that choose packages and targets."""
@@ -114,10 +113,14 @@ def _check_bool(option: str, value: object) -> None:
         raise ConfigurationError(msg)
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
 def _checked_env(env: Mapping[str, str]) -> dict[str, str]:
     for name, value in env.items():
-        # Values are read from configuration files and conftests, where an int slips in easily.
-        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        # Values come from conftests without types, where an int slips in easily.
+        if not _is_text(value):
             msg = f"CargoOptions: env {name} has {value!r}; environment variables are text, write {str(value)!r}."
             raise ConfigurationError(msg)
         if not _ENV_NAME.fullmatch(name):

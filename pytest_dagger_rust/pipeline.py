@@ -10,26 +10,25 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import os
 import re
 import tempfile
 import time
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from pytest_dagger_rust import archive, messages
-from pytest_dagger_rust.errors import DaggerRustError, RustBuildError, StaleBinaryError
-from pytest_dagger_rust.lockfile import STUB_VERSION
+from pytest_dagger_rust.errors import DaggerRustError, EngineUnavailable, RustBuildError, StaleBinaryError
 from pytest_dagger_rust.options import CargoOptions
-from pytest_dagger_rust.rust_build import BuildReport, RustBuild
+from pytest_dagger_rust.outcome import failure_text, read_report, section
+from pytest_dagger_rust.rust_build import RustBuild
+from pytest_dagger_rust.scripts import script
 from pytest_dagger_rust.stubs import STUB_MARKER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Sequence
 
     import dagger
 
@@ -77,19 +76,21 @@ async def build(
     `excludes` are patterns for files no build needs; `engine` is the connection `client` came from, where the
     build's `blocking` methods are wanted.
 
-    Raises RustBuildError when cargo fails, StaleBinaryError when a binary cannot be proved fresh.
+    Raises RustBuildError when cargo fails, StaleBinaryError when a binary cannot be proved fresh,
+    EngineUnavailable when the engine is lost on the way, and DaggerRustError for an image that cannot be used.
     """
     started = time.time()
     with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:
         request = BuildRequest(
             client, workspace, options or CargoOptions(), builder, runtime, tuple(excludes), Path(folder)
         )
-        out, text = await _run(request)
-    report = _report(text, started)
+        async with _engine_errors():
+            out, text = await _run(request)
+    report = read_report(text, started)
     container = runtime.with_directory("/usr/local/bin", out.directory("examples")).with_directory(
         "/usr/local/bin", out.directory("bin")
     )
-    binaries = {artifact.name: artifact for artifact in messages.parse(_section(text, "sources")).executables}
+    binaries = {artifact.name: artifact for artifact in messages.parse(section(text, "sources")).executables}
     return RustBuild(MappingProxyType(binaries), report, container, out, client, engine)
 
 
@@ -124,17 +125,12 @@ class _Step:
 
 def _dependencies(step: _Step, skeleton: Skeleton) -> dagger.Container:
     request = step.request
+    verbatim = (Path(os.path.normpath(request.workspace.root / path)) for path in skeleton.sources)
     entries = [
         *archive.text_entries((f"{step.root}/{path}", text) for path, text in skeleton.files.items()),
-        *filter(
-            None,
-            (
-                archive.disk_entry(step.base, Path(os.path.normpath(request.workspace.root / path)))
-                for path in skeleton.sources
-            ),
-        ),
+        *filter(None, (archive.disk_entry(step.base, path) for path in verbatim)),
     ]
-    flags = (*skeleton.selection(request.options.packages, request.options.bins, request.options.examples), *request.options.build_flags())
+    flags = (*skeleton.selection(request.options), *request.options.build_flags())
     return _exec(step, "dependencies", archive.pack(entries, request.folder), flags)
 
 
@@ -185,7 +181,11 @@ async def _volume_key(request: BuildRequest) -> str:
 
 
 def _exec(
-    step: _Step, phase: Phase, packed: archive.Archive, flags: tuple[str, ...], seed: dagger.Directory | None = None
+    step: _Step,
+    phase: Phase,
+    packed: archive.Archive,
+    flags: tuple[str, ...],
+    seed: dagger.Directory | None = None,
 ) -> dagger.Container:
     client = step.request.client
     container = (
@@ -207,14 +207,38 @@ def _volume(step: _Step, phase: Phase) -> dagger.CacheVolume:
 
 
 def _command(phase: Phase, packed: archive.Archive, root: str, flags: tuple[str, ...]) -> list[str]:
-    script = resources.files(__package__).joinpath("scripts/cargo.sh").read_text("utf-8")
-    build_id = hashlib.sha256("\0".join([script, packed.digest, root, *flags]).encode()).hexdigest()
+    text = script("cargo.sh")
+    build_id = hashlib.sha256("\0".join([text, packed.digest, root, *flags]).encode()).hexdigest()
     arguments = [phase, f"{INPUT}/{packed.digest}.tar", packed.digest, root, SEED, build_id, STUB_MARKER]
-    return ["sh", "-c", script, "cargo.sh", *arguments, *flags]
+    return ["sh", "-c", text, "cargo.sh", *arguments, *flags]
+
+
+_NO_IMAGE = re.compile(r'failed to resolve image "(?P<image>[^"]+)"')
 
 
 @contextlib.asynccontextmanager
-async def _build_errors(step: _Step) -> AsyncIterator[None]:
+async def _engine_errors() -> AsyncGenerator[None]:
+    """Say what the engine refused in words of a build; failures of cargo itself have been dealt with."""
+    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
+
+    try:
+        yield
+    except dagger.QueryError as error:
+        reason = str(error).rpartition(": ")[2]
+        if image := _NO_IMAGE.match(str(error)):
+            hint = "Check its name, and that its registry can be reached from the engine."
+            msg = f"The image {image['image']} cannot be used: {reason}.\n  {hint}"
+            raise DaggerRustError(msg) from None
+        msg = f"The Dagger engine refused the build: {error}"
+        raise DaggerRustError(msg) from None
+    except dagger.TransportError as error:
+        hint = "Run the tests again once it is back; what was compiled is kept."
+        msg = f"The Dagger engine was lost during the build: {error}\n  {hint}"
+        raise EngineUnavailable(msg) from None
+
+
+@contextlib.asynccontextmanager
+async def _build_errors(step: _Step) -> AsyncGenerator[None]:
     import dagger  # noqa: PLC0415 - importing dagger takes most of a second
 
     try:
@@ -230,17 +254,21 @@ async def _build_errors(step: _Step) -> AsyncIterator[None]:
 
 async def _explained(step: _Step, error: dagger.ExecError, build_id: str) -> DaggerRustError:
     prefix = "pytest-dagger-rust: "
-    said = "\n".join(line.removeprefix(prefix) for line in error.stderr.splitlines() if line.startswith(prefix))
+    said = "\n".join(
+        line.removeprefix(prefix) for line in error.stderr.splitlines() if line.startswith(prefix)
+    )
     if error.exit_code == NOT_PROVED:
         return StaleBinaryError(said)
     if error.exit_code == CARGO_FAILED:
         return await _cargo_failure(step, build_id)
-    return DaggerRustError(f"The build container failed (exit code {error.exit_code}).\n{said or error.stderr}")
+    return DaggerRustError(
+        f"The build container failed (exit code {error.exit_code}).\n{said or error.stderr}"
+    )
 
 
 async def _cargo_failure(step: _Step, build_id: str) -> RustBuildError:
     """Read what cargo said in a failed exec from the volume: the exec itself left no layer to read."""
-    script = f"""
+    read = f"""
         cd {VOLUME}/failed
         [ "$(cat id)" = {build_id} ] && cat messages
         echo "== stderr"
@@ -249,59 +277,8 @@ async def _cargo_failure(step: _Step, build_id: str) -> RustBuildError:
     container = (
         step.request.builder.with_mounted_cache(VOLUME, _volume(step, "sources"))
         .with_env_variable("PYTEST_DAGGER_RUST_RUN", os.urandom(8).hex())
-        .with_exec(["sh", "-c", f"( {script} ) >/failure"])
+        .with_exec(["sh", "-c", f"( {read} ) >/failure"])
     )
     said, _, stderr = (await container.file("/failure").contents()).partition("== stderr\n")
     diagnostics = messages.parse(said.splitlines()).diagnostics
-    return RustBuildError(_failure_text(diagnostics, stderr), diagnostics=diagnostics)
-
-
-_CARGO_PROGRESS = re.compile(r"\s+(Compiling|Updating|Downloading|Downloaded|Locking|Adding|Fresh|Blocking|Checking) ")
-
-
-def _failure_text(diagnostics: Sequence[messages.Diagnostic], stderr: str) -> str:
-    rendered = [diagnostic.rendered.rstrip("\n") for diagnostic in diagnostics if diagnostic.level != "warning"]
-    own = [line for line in stderr.splitlines() if not _CARGO_PROGRESS.match(line)]
-    return "\n\n".join(filter(None, [*rendered, "\n".join(own).strip()]))
-
-
-def _section(text: str, name: str) -> list[str]:
-    lines = text.splitlines()
-    start = lines.index(f"== {name}") + 1
-    end = next((i for i in range(start, len(lines)) if lines[i].startswith("== ")), len(lines))
-    return lines[start:end]
-
-
-def _report(text: str, started: float) -> BuildReport:
-    sources = messages.parse(_section(text, "sources"))
-    dependencies = messages.parse(_section(text, "dependencies"))
-    cached = _finished(text, "sources finished") < started
-    compiled: list[str] = []
-    if _finished(text, "dependencies finished") >= started:
-        stubs = {artifact.package for artifact in dependencies.artifacts if artifact.version == STUB_VERSION}
-        compiled += [name for name in dependencies.compiled if name not in stubs]
-    if not cached:
-        compiled += sources.compiled
-    everything = dict.fromkeys(artifact.package for artifact in sources.artifacts)
-    return BuildReport(
-        compiled=tuple(compiled),
-        fresh=tuple(name for name in everything if name not in compiled),
-        seconds=time.time() - started,
-        cached=cached,
-        diagnostics=sources.diagnostics,
-        steps={} if cached else _steps(_section(text, "steps")),
-    )
-
-
-def _finished(text: str, section: str) -> float:
-    """Seconds since the epoch; 0 for a step that was left out. A busybox knows no fractions: its second counts full."""
-    lines = _section(text, section)
-    if not lines:
-        return 0.0
-    whole, _, fraction = lines[0].partition(".")
-    return float(f"{whole}.{fraction if fraction.isdigit() else 999}")
-
-
-def _steps(lines: Sequence[str]) -> dict[str, float]:
-    marks = [(name, float(uptime)) for name, uptime in (line.split() for line in lines)]
-    return {name: ended - began for (_, began), (name, ended) in itertools.pairwise(marks)}
+    return RustBuildError(failure_text(diagnostics, stderr), diagnostics=diagnostics)

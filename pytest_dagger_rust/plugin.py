@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import os
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from pytest_dagger_rust import fixtures
-from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
+from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError, RustBuildError
 from pytest_dagger_rust.fixtures import (
     SETTINGS_KEY,
     _dagger_engine,  # pyright: ignore[reportPrivateUsage]
@@ -43,7 +44,7 @@ __all__ = [
     "rust_workspace",
 ]
 
-_INI_TYPES = {"list": "args", "switch": "bool"}
+_INI_TYPES: dict[str, Literal["args", "bool"]] = {"list": "args", "switch": "bool"}
 
 _FIRST_REPORT: pytest.StashKey[dict[int, str]] = pytest.StashKey()
 
@@ -53,8 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("dagger-rust", "Rust builds with Dagger")
     for setting in SETTINGS:
         _add_option(group, setting)
-        ini_type = _INI_TYPES.get(setting.kind, "string")
-        parser.addini(setting.ini, setting.help, type=ini_type, default=None)  # pyright: ignore[reportArgumentType]
+        parser.addini(setting.ini, setting.help, type=_INI_TYPES.get(setting.kind, "string"), default=None)
 
 
 def _add_option(group: pytest.OptionGroup, setting: Setting) -> None:
@@ -67,8 +67,13 @@ def _add_option(group: pytest.OptionGroup, setting: Setting) -> None:
         group.addoption(setting.option, dest=dest, metavar=setting.kind.upper(), help=setting.help)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, so that a wrong one is said before anything starts."""
+    # Users of these fixtures need no event loop settings, so they need no reminder to make them either.
+    warnings.filterwarnings(
+        "ignore", message=r"(?s)The configuration option \"asyncio_default_fixture_loop_scope\""
+    )
     options = {setting.name: config.getoption(f"dagger_rust_{setting.name}") for setting in SETTINGS}
     ini = {setting.name: config.getini(setting.ini) for setting in SETTINGS}
     try:
@@ -98,7 +103,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, No
 
     As a wrapper, so that pytest-asyncio's own hook finds the marker.
     """
-    if inspect.iscoroutinefunction(metafunc.function) and fixtures.ENTRY_FIXTURES.intersection(metafunc.fixturenames):
+    if inspect.iscoroutinefunction(metafunc.function) and fixtures.ENTRY_FIXTURES.intersection(
+        metafunc.fixturenames
+    ):
         marked = any(metafunc.definition.get_closest_marker(name) for name in ("asyncio", "anyio", "trio"))
         if not marked:
             metafunc.definition.add_marker("asyncio")
@@ -123,6 +130,14 @@ def _told_once(item: pytest.Item, error: DaggerRustError) -> str:
     told = item.config.stash[_FIRST_REPORT]
     first = told.setdefault(id(error), item.nodeid)
     kind = type(error).__name__
-    if first == item.nodeid:
-        return f"{kind}: {error}"
-    return f"{kind}: the same as for {first}, where it is shown."
+    if first != item.nodeid:
+        return f"{kind}: the same as for {first}, where it is shown."
+    return f"{kind}: {_coloured(item.config, error)}"
+
+
+def _coloured(config: pytest.Config, error: DaggerRustError) -> str:
+    text = str(error)
+    if isinstance(error, RustBuildError) and config.get_terminal_writer().hasmarkup:
+        for diagnostic in error.diagnostics:
+            text = text.replace(diagnostic.text.rstrip("\n"), diagnostic.rendered.rstrip("\n"))
+    return text

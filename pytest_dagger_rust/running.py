@@ -9,18 +9,18 @@ import signal
 import tempfile
 import uuid
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
+from pytest_dagger_rust.scripts import script
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import dagger
 
-FileContent = Union[str, bytes, Path]
+FileContent: TypeAlias = "str | bytes | Path"
 
 RESULT = "/pytest-dagger-rust-run/result"
 
@@ -84,7 +84,9 @@ class RunTimeoutError(DaggerRustError):
 
     def __init__(self, result: RunResult, timeout: float) -> None:
         self.result = result
-        super().__init__(f"stopped after its timeout of {timeout:g} s: {repr(result)[1:].replace('>', '', 1)}")
+        super().__init__(
+            f"stopped after its timeout of {timeout:g} s: {repr(result)[1:].replace('>', '', 1)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -129,9 +131,17 @@ def _check(request: RunRequest) -> None:
 
 
 def _command(request: RunRequest) -> list[str]:
-    script = resources.files(__package__).joinpath("scripts/run.sh").read_text("utf-8")
     timeout = "0" if request.timeout is None else f"{request.timeout:g}"
-    return ["sh", "-c", script, "run.sh", timeout, str(OUTPUT_LIMIT), request.cwd or "", *request.command]
+    return [
+        "sh",
+        "-c",
+        script("run.sh"),
+        "run.sh",
+        timeout,
+        str(OUTPUT_LIMIT),
+        request.cwd or "",
+        *request.command,
+    ]
 
 
 def _encoded(stdin: str | bytes) -> str:
@@ -169,7 +179,11 @@ def _result(request: RunRequest, answer: str) -> RunResult:
     code, times, stdout, stderr = answer.split("\n")[:4]
     started, ended = times.split()
     result = RunResult(
-        request.command, int(code), base64.b64decode(stdout), base64.b64decode(stderr), float(ended) - float(started)
+        request.command,
+        int(code),
+        base64.b64decode(stdout),
+        base64.b64decode(stderr),
+        float(ended) - float(started),
     )
     if request.timeout is not None and result.exit_code in _TIMED_OUT and result.seconds >= request.timeout:
         raise RunTimeoutError(result, request.timeout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from pytest_dagger_rust.running import FileContent, RunFailedError, RunRequest, 
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from os import PathLike
 
     import dagger
 
@@ -27,8 +27,9 @@ T = TypeVar("T")
 class BuildReport:
     """What a build did.
 
-    `compiled` and `fresh` are package names, a package compiled twice being named twice; `seconds` is the whole build as the caller waited for it, and `steps`
-    says where they went; `cached` is True when the engine had the very same build already and nothing ran.
+    `compiled` and `fresh` are package names, in cargo's order; a package compiled twice is named twice. `seconds`
+    is the whole build as the caller waited for it, `steps` the seconds of each step in the container. `cached` is
+    True when the engine had the very same build already and nothing ran.
     """
 
     compiled: tuple[str, ...]
@@ -80,7 +81,7 @@ class RustBuild:
             raise ConfigurationError(msg)
         return BlockingRustBuild(self, self._engine)
 
-    async def run(  # noqa: PLR0913 - a subprocess has this many sides
+    async def run(
         self,
         name: str,
         *args: str,
@@ -88,7 +89,7 @@ class RustBuild:
         env: Mapping[str, str] | None = None,
         files: Mapping[str, FileContent] | None = None,
         cwd: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - the program's, not this coroutine's
+        timeout: float | None = None,
         check: bool = False,
     ) -> RunResult:
         """Run a binary in a fresh container and give its result.
@@ -104,7 +105,7 @@ class RustBuild:
             raise RunFailedError(result)
         return result
 
-    async def export(self, name: str, destination: str | os.PathLike[str]) -> Path:
+    async def export(self, name: str, destination: str | PathLike[str]) -> Path:
         """Copy a binary to the host and give its path; `destination` is a file name, or an existing folder.
 
         The file appears whole or not at all, and is executable; missing folders are made.
@@ -112,10 +113,8 @@ class RustBuild:
         Raises ConfigurationError for a binary that was not built or a destination that cannot be written.
         """
         file = self.file(name)
-        path = Path(destination).absolute()
-        path = path / name if path.is_dir() else path
+        path = _destination(name, destination)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=path.parent, prefix=".pytest-dagger-rust-") as folder:
                 unfinished = Path(folder) / name
                 await file.export(str(unfinished))
@@ -135,9 +134,21 @@ class RustBuild:
         return self._artifacts.file(f"{folder}/{name}")
 
     def _artifact(self, name: str) -> Artifact:
+        if self._engine is not None:
+            self._engine.check_open()
         if name not in self.binaries:
             raise ConfigurationError(_no_such_binary(name, list(self.binaries)))
         return self.binaries[name]
+
+
+def _destination(name: str, destination: str | PathLike[str]) -> Path:
+    path = Path(destination).absolute()
+    path = path / name if path.is_dir() else path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"export: {path.parent} cannot be made: {error.strerror}.") from None
+    return path
 
 
 def _no_such_binary(name: str, names: list[str]) -> str:
@@ -170,7 +181,7 @@ class BlockingRustBuild:
         """The same as of the build; wait for what is composed on it with `wait`."""
         return self.build.container
 
-    def run(  # noqa: PLR0913 - as RustBuild.run
+    def run(
         self,
         name: str,
         *args: str,
@@ -190,7 +201,7 @@ class BlockingRustBuild:
 
         return self.engine.call(run_it)
 
-    def export(self, name: str, destination: str | os.PathLike[str]) -> Path:
+    def export(self, name: str, destination: str | PathLike[str]) -> Path:
         """Copy a binary to the host as RustBuild.export does."""
         return self.engine.call(self.build.export, name, destination)
 

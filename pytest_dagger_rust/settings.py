@@ -1,4 +1,4 @@
-"""Where each setting's value comes from: command line option, then environment variable, then ini file, then default."""
+"""Where each setting's value comes from: option, then environment variable, then ini file, then default."""
 
 from __future__ import annotations
 
@@ -49,13 +49,18 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("workspace", "folder", "folder of the Cargo workspace, relative to rootdir", Path()),
     Setting("builder_image", "text", "image with cargo and rustc that the workspace is built in"),
     Setting("runtime_image", "text", "slim image the tests run the binaries in"),
-    Setting("packages", "list", "packages to build, as cargo's --package (default: cargo's default members)", ()),
+    Setting(
+        "packages", "list", "packages to build, as cargo's --package (default: cargo's default members)", ()
+    ),
     Setting("bins", "list", "binaries to build, as cargo's --bin (default: all of the packages)", ()),
     Setting("examples", "list", "examples to build, as cargo's --example", ()),
     Setting("features", "list", "features to activate, as cargo's --features", ()),
     Setting("all_features", "switch", "activate all features, as cargo's --all-features", default=False),
     Setting(
-        "no_default_features", "switch", "leave default features out, as cargo's --no-default-features", default=False
+        "no_default_features",
+        "switch",
+        "leave default features out, as cargo's --no-default-features",
+        default=False,
     ),
     Setting("profile", "text", "cargo profile to build with", "dev"),
     Setting("target", "text", "target triple to build for (default: the builder image's own)"),

@@ -84,7 +84,15 @@ def test_what_else_changes_the_archive(tmp_path: Path, change: str) -> None:
 
 def test_caches_and_version_control_are_left_out(tmp_path: Path) -> None:
     """A folder with a CACHEDIR.TAG is cargo's or some tool's cache; a module named target is the user's."""
-    folder = tree(tmp_path, "src/target/mod.rs", "out/CACHEDIR.TAG", "out/debug/app", ".git/config", "node_modules/x/y", "a.rs")
+    folder = tree(
+        tmp_path,
+        "src/target/mod.rs",
+        "out/CACHEDIR.TAG",
+        "out/debug/app",
+        ".git/config",
+        "node_modules/x/y",
+        "a.rs",
+    )
     assert names_of(folder) == ["a.rs", "src/target/mod.rs"]
 
 
@@ -112,13 +120,17 @@ def test_a_name_with_a_line_break_is_refused(tmp_path: Path) -> None:
         list(disk_entries(tmp_path, tmp_path))
 
 
-PATHS = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="/\0\n."), min_size=1), min_size=1, max_size=3).map("/".join)
+PATHS = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="/\0\n."), min_size=1), min_size=1, max_size=3
+).map("/".join)
 
 
 @given(st.dictionaries(PATHS, st.text(), max_size=5))
 def test_every_text_survives_packing(tmp_path_factory: pytest.TempPathFactory, files: dict[str, str]) -> None:
     """Whatever the names and contents, the archive gives them back."""
-    archive = pack([Entry(path, "-", text.encode()) for path, text in files.items()], tmp_path_factory.mktemp("pack"))
+    archive = pack(
+        [Entry(path, "-", text.encode()) for path, text in files.items()], tmp_path_factory.mktemp("pack")
+    )
     with tarfile.open(archive.path) as tar:
         found = {m.name: tar.extractfile(m).read().decode() for m in tar if m.name != "index"}  # type: ignore[union-attr]
     assert found == {f"files/{path}": text for path, text in files.items()}

@@ -71,7 +71,15 @@ def test_package_ids_of_every_form_are_taken_apart(package_id: str, expected: tu
 
 def test_lines_that_are_no_messages_are_skipped() -> None:
     """What a procedural macro or a wrapper prints between cargo's messages does no harm."""
-    noise = ["", "hello", "{not json", "[1]", '{"reason": "from-the-future"}', "{}", '{"reason":"build-finished","success":true}']
+    noise = [
+        "",
+        "hello",
+        "{not json",
+        "[1]",
+        '{"reason": "from-the-future"}',
+        "{}",
+        '{"reason":"build-finished","success":true}',
+    ]
     assert parse(noise) == CargoMessages(success=True)
 
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_dagger_rust import Engine
 from tests.pipeline.scenario import Scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import dagger
+
+    from pytest_dagger_rust import Engine
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +32,11 @@ def make_scenario(
 
     def make(files: Mapping[str, str]) -> Scenario:
         # A variable of its own makes the first build a cold one, whatever earlier runs have left in the engine.
-        builder = engine.client.container().from_(rust_builder_image).with_env_variable("SCENARIO", uuid.uuid4().hex)
+        builder = (
+            engine.client.container()
+            .from_(rust_builder_image)
+            .with_env_variable("SCENARIO", uuid.uuid4().hex)
+        )
         scenario = Scenario(engine, tmp_path / "workspace", builder, rust_runtime_container)
         scenario.write(files)
         return scenario

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_dagger_rust import CargoOptions, RustWorkspace, build
@@ -26,7 +26,7 @@ class Scenario:
     root: Path
     builder: dagger.Container
     runtime: dagger.Container
-    options: CargoOptions = CargoOptions()
+    options: CargoOptions = field(default_factory=CargoOptions)
 
     def write(self, files: Mapping[str, str], mtime: float | None = None) -> None:
         """Write files, given by path and text, dated to `mtime` where it is given."""

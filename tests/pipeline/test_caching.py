@@ -41,7 +41,9 @@ cfg-if = "=1.0.0"
 }
 
 
-def test_dependencies_are_compiled_once_and_an_edit_compiles_own_crates_only(make_scenario: MakeScenario) -> None:
+def test_dependencies_are_compiled_once_and_an_edit_compiles_own_crates_only(
+    make_scenario: MakeScenario,
+) -> None:
     """Cold: every package once. Unchanged: nothing. An edited bin: that package. An edited library: its dependents."""
     scenario = make_scenario(WORKSPACE)
     cold = scenario.build()
@@ -63,5 +65,3 @@ def test_dependencies_are_compiled_once_and_an_edit_compiles_own_crates_only(mak
     edited = scenario.build()
     assert sorted(edited.report.compiled) == ["app", "library"]
     assert edited.blocking.run("app", check=True).stdout == "two-7-1.2.3\n"
-
-

@@ -1,0 +1,72 @@
+"""What a build's containers said, read into a report or into the text of an error."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from typing import TYPE_CHECKING
+
+from pytest_dagger_rust import messages
+from pytest_dagger_rust.lockfile import STUB_VERSION
+from pytest_dagger_rust.rust_build import BuildReport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CARGO_STATUS = re.compile(r"\s+[A-Z][a-z]+ ")
+
+
+def failure_text(diagnostics: Sequence[messages.Diagnostic], stderr: str) -> str:
+    """Put cargo's own last word first, then what the compiler said."""
+    own = [line for line in stderr.splitlines() if line.strip() and not _CARGO_STATUS.match(line)]
+    errors = [line for line in own if line.startswith("error: could not compile")]
+    rendered = [diagnostic.text.rstrip("\n") for diagnostic in diagnostics if diagnostic.level == "error"]
+    if not rendered:
+        return "\n".join(own)
+    summary = "; ".join(line.removeprefix("error: ") for line in errors) or "cargo failed"
+    return "\n\n".join([summary, *rendered])
+
+
+def section(text: str, name: str) -> list[str]:
+    """Give the lines below a headline of the report file, up to the next one."""
+    lines = text.splitlines()
+    start = lines.index(f"== {name}") + 1
+    end = next((i for i in range(start, len(lines)) if lines[i].startswith("== ")), len(lines))
+    return lines[start:end]
+
+
+def read_report(text: str, started: float) -> BuildReport:
+    """Read the report file of a build that began at `started`, in seconds since the epoch."""
+    sources = messages.parse(section(text, "sources"))
+    dependencies = messages.parse(section(text, "dependencies"))
+    cached = _finished(text, "sources finished") < started
+    compiled: list[str] = []
+    if _finished(text, "dependencies finished") >= started:
+        stubs = {artifact.package for artifact in dependencies.artifacts if artifact.version == STUB_VERSION}
+        compiled += [name for name in dependencies.compiled if name not in stubs]
+    if not cached:
+        compiled += sources.compiled
+    everything = dict.fromkeys(artifact.package for artifact in sources.artifacts)
+    return BuildReport(
+        compiled=tuple(compiled),
+        fresh=tuple(name for name in everything if name not in compiled),
+        seconds=time.time() - started,
+        cached=cached,
+        diagnostics=sources.diagnostics,
+        steps={} if cached else _steps(section(text, "steps")),
+    )
+
+
+def _finished(text: str, headline: str) -> float:
+    """Seconds since the epoch; 0 for a step that was left out. A busybox knows no fractions: its second counts full."""
+    lines = section(text, headline)
+    if not lines:
+        return 0.0
+    whole, _, fraction = lines[0].partition(".")
+    return float(f"{whole}.{fraction if fraction.isdigit() else 999}")
+
+
+def _steps(lines: Sequence[str]) -> dict[str, float]:
+    marks = [(name, float(uptime)) for name, uptime in (line.split() for line in lines)]
+    return {name: ended - began for (_, began), (name, ended) in itertools.pairwise(marks)}
