@@ -29,6 +29,8 @@ _STATIC = f"""\
 static MARKER: [u8; {len(STUB_MARKER)}] = *b"{STUB_MARKER}";
 """
 _EXPORTED = f"""\
+#![allow(unsafe_code)]
+
 /// Tells this file's machine code from that of the real crate, in a library for other languages too.
 #[no_mangle]
 pub static PYTEST_DAGGER_RUST_STUB: [u8; {len(STUB_MARKER)}] = *b"{STUB_MARKER}";

@@ -233,6 +233,11 @@ LAYOUTS: Mapping[str, Mapping[str, str]] = {
         "tools/README.md": "a file that the pattern matches",
         "z-3/Cargo.toml": "not read: [",
     },
+    "a pattern that matches a hidden folder": {
+        "Cargo.toml": _workspace(),
+        "crates/.hidden/Cargo.toml": package("hidden"),
+        "crates/.hidden/src/lib.rs": LIB,
+    },
     "members found by their paths only": {
         "Cargo.toml": package("top", '\n[workspace]\n\n[dependencies]\nmiddle = { path = "libs/middle" }\n'),
         "src/main.rs": "fn main() { middle::it(); }\n",
