@@ -74,7 +74,9 @@ def make(root: Path, members: int) -> None:
 
 def _lock(members: int) -> str:
     source = 'source = "registry+https://example.invalid/index"\n'
-    packages = [f'[[package]]\nname = "{name}"\nversion = "1.0.0"\n{source}' for name in ("serde", "log", "tempfile")]
+    packages = [
+        f'[[package]]\nname = "{name}"\nversion = "1.0.0"\n{source}' for name in ("serde", "log", "tempfile")
+    ]
     packages += [
         f'[[package]]\nname = "member-{number}"\nversion = "1.2.3"\ndependencies = [\n "log",\n "serde",\n]\n'
         for number in range(members)
@@ -97,7 +99,10 @@ def measure_here(root: Path) -> None:
 def measure(root: Path) -> tuple[float, float]:
     """Return the best seconds and megabytes of several processes."""
     command = [sys.executable, __file__, str(root)]
-    runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() for _ in range(REPEATS)]
+    runs = [
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        for _ in range(REPEATS)
+    ]
     return min(float(run[0]) for run in runs), min(float(run[1]) for run in runs)
 
 

@@ -219,7 +219,9 @@ class Discovery:
         stem = posixpath.splitext(posixpath.basename(path))[0]
         if stem in {"", ".", ".."}:
             raise self._error("`build` names no file", "package", "build", hint='Write `build = "build.rs"`.')
-        self._tree.require(posixpath.normpath(f"{self._manifest.directory}/{path}"), named_by=self._manifest.path)
+        self._tree.require(
+            posixpath.normpath(f"{self._manifest.directory}/{path}"), named_by=self._manifest.path
+        )
         return Found("custom-build", f"build-script-{stem}", path)
 
 

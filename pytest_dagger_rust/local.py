@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 class Local:
     """A package in the repository: its model, its manifest without inheritance, and its dependencies.
 
-    `is_stub` says that the skeleton holds a stub of it and not its sources.
+    `is_stub` says that the skeleton holds a stub of it and not its sources; `is_bare` that its library or one of
+    its binaries is without std or main, so that a stub of it cannot be linked as an ordinary one.
     """
 
     package: Package
     manifest: Manifest
     dependencies: tuple[Dependency, ...]
     is_member: bool
+    is_bare: bool = False
     is_stub: bool = True
 
     @property

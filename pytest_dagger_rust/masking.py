@@ -121,7 +121,7 @@ class Masks:
         library.update(dict.fromkeys(("test", "doctest", "bench", "doc"), False))
         if "proc-macro" in kinds:
             return {**library, "path": self._path(local, stubs.MACRO), "proc-macro": True}
-        kept = self._crate_types(frozenset(kinds), artifacts)
+        kept = ["lib"] if local.is_bare else self._crate_types(frozenset(kinds), artifacts)
         source = stubs.LIBRARY if kept == ["lib"] else stubs.LIBRARY_WITH_STD
         return {**library, "path": self._path(local, source), "crate-type": kept}
 

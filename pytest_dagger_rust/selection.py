@@ -36,7 +36,9 @@ class Selection(Protocol):
         ...
 
 
-def translate(wanted: Selection, members: Sequence[Package], default: Sequence[Package]) -> tuple[str, ...]:
+def translate(
+    wanted: Selection, members: Sequence[Package], default: Sequence[Package], bare: frozenset[str]
+) -> tuple[str, ...]:
     """Return the flags that get the same dependencies compiled from the skeleton, with the same features.
 
     The packages stay what they are, because cargo unifies features over all of them. Raises WorkspaceError
@@ -44,7 +46,7 @@ def translate(wanted: Selection, members: Sequence[Package], default: Sequence[P
     """
     selected, others = _packages(wanted.packages, members, default)
     flags = _package_flags(selected, others, members)
-    targets = _targets(wanted, selected)
+    targets = _targets(wanted, selected, bare)
     if targets:
         return (*flags, *targets)
     # Binaries need what the library stub of their package needs, and a library is not linked.
@@ -84,11 +86,12 @@ def _package_flags(selected: list[Package], others: list[str], members: Sequence
     return tuple(flag for name in names for flag in ("--package", name))
 
 
-def _targets(wanted: Selection, selected: list[Package]) -> list[str]:
+def _targets(wanted: Selection, selected: list[Package], bare: frozenset[str]) -> list[str]:
     flags: list[str] = []
     programs = [item for item in selected if has_program(item)]
     with_bins = _having("bin", wanted.bins, selected)
-    if with_bins and len(with_bins) == len(programs):
+    # Libraries are not linked, but there is no way to select those of some packages only.
+    if with_bins and (len(with_bins) == len(programs) or any(item.name in bare for item in with_bins)):
         flags.append("--lib")
     else:
         flags += [flag for item in with_bins for flag in ("--bin", stub_name(item.name))]

@@ -62,6 +62,7 @@ class Skeleton:
     digest: str
     _members: tuple[Package, ...] = field(repr=False, compare=False)
     _default: tuple[Package, ...] = field(repr=False, compare=False)
+    _bare: frozenset[str] = field(repr=False, compare=False)
 
     def selection(self, wanted: selection.Selection) -> tuple[str, ...]:
         """Translate what a real `cargo build` selects into the flags for this skeleton.
@@ -69,7 +70,7 @@ class Skeleton:
         Features, profile and target are the same flags for both builds. Raises WorkspaceError for a target
         that is not there, naming those that are.
         """
-        return selection.translate(wanted, self._members, self._default)
+        return selection.translate(wanted, self._members, self._default, self._bare)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,9 @@ def make_skeleton(plan: Plan, lock: Lock | None) -> Skeleton:
     folders = {item.manifest.directory for item in plan.stubs}
     patches = Patches(tuple(patch for patch in plan.patches if patch.source and patch.folder in folders))
     files = dict(sorted(_files(plan, patches, lock).items()))
+    bare = frozenset(item.package.name for item in plan.stubs if item.is_bare)
     sources = tuple(sorted({plan.relative(path) for path in _sources(plan)} - files.keys()))
-    return Skeleton(files, sources, _digest(plan, files, sources), plan.members, plan.default)
+    return Skeleton(files, sources, _digest(plan, files, sources), plan.members, plan.default, bare)
 
 
 def _files(plan: Plan, patches: Patches, lock: Lock | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust import rules
+from pytest_dagger_rust.attributes import is_bare
 from pytest_dagger_rust.cargo_config import read_configs
 from pytest_dagger_rust.discovery import Discovery
 from pytest_dagger_rust.errors import WorkspaceError
@@ -147,7 +148,20 @@ class _Loader:
         manifest = self._manifests.resolved(path)
         package = read_package(self._tree, manifest, root.directory)
         rules.check_default_run(manifest, package)
-        return Local(package, manifest, self._manifests.dependencies(path), is_member)
+        return Local(
+            package,
+            manifest,
+            self._manifests.dependencies(path),
+            is_member,
+            is_bare=any(self._is_bare(target, root) for target in package.targets),
+        )
+
+    def _is_bare(self, target: Target, root: Manifest) -> bool:
+        # A library for Rust programs is never linked, and its stub is without std whatever the real one is.
+        if target.crate_types in {("lib",), ("rlib",), ("proc-macro",)} or target.kind not in {"lib", "bin"}:
+            return False
+        path = posixpath.normpath(f"{root.directory}/{target.src_path}")
+        return self._tree.kind(path) == "file" and is_bare(self._tree.read(path).decode("utf-8", "replace"))
 
     def _workspace(self, plan: Plan) -> RustWorkspace:
         lock = f"{plan.root.directory}/Cargo.lock"

@@ -29,7 +29,7 @@ class Wanted:
 
 
 FILES = {
-    "Cargo.toml": '[workspace]\nmembers = ["cli", "core", "suite", "web"]\ndefault-members = ["cli", "core", "suite"]\nresolver = "2"\n',
+    "Cargo.toml": '[workspace]\nmembers = ["bare", "cli", "core", "suite", "web"]\ndefault-members = ["cli", "core", "suite"]\nresolver = "2"\n',
     "cli/Cargo.toml": package("cli"),
     "cli/src/main.rs": MAIN,
     "cli/src/bin/helper.rs": MAIN,
@@ -38,6 +38,8 @@ FILES = {
     "core/examples/shown.rs": MAIN,
     "suite/Cargo.toml": package("suite"),
     "suite/tests/all.rs": "",
+    "bare/Cargo.toml": package("bare"),
+    "bare/src/main.rs": "#![no_std]\n#![no_main]\n",
     "web/Cargo.toml": package("web"),
     "web/src/main.rs": MAIN,
 }
@@ -55,7 +57,7 @@ def skeleton(tree: Callable[[Mapping[str, str]], Path]) -> Skeleton:
     [
         (Wanted(), (P, "cli", P, "core", P, "suite", "--lib")),
         (Wanted(packages=("web",)), (P, "web", "--lib")),
-        (Wanted(packages=("web", "cli", "core", "suite")), ("--workspace", "--lib")),
+        (Wanted(packages=("web", "cli", "core", "suite", "bare")), ("--workspace", "--lib")),
         (Wanted(packages=("*",)), ("--workspace", "--lib")),
         (Wanted(packages=("suite",)), (P, "suite")),
         (Wanted(packages=("web@0.1.0",)), (P, "web", "--lib")),
@@ -65,6 +67,7 @@ def skeleton(tree: Callable[[Mapping[str, str]], Path]) -> Skeleton:
         (Wanted(bins=("cli",)), (P, "cli", P, "core", P, "suite", "--bin", "skeleton-cli")),
         (Wanted(packages=("cli",), bins=("cli", "helper")), (P, "cli", "--lib")),
         (Wanted(packages=("cli", "web"), bins=("*",)), (P, "cli", P, "web", "--lib")),
+        (Wanted(packages=("bare", "web"), bins=("bare",)), (P, "bare", P, "web", "--lib")),
         (Wanted(examples=("shown",)), (P, "cli", P, "core", P, "suite", "--example", "skeleton-core")),
         (
             Wanted(packages=("core", "web"), bins=("web",), examples=("sh*",)),
@@ -83,7 +86,7 @@ def test_translation(skeleton: Skeleton, wanted: Wanted, flags: tuple[str, ...])
         (Wanted(bins=("web",)), "no bin named `web`", "cli, helper"),
         (Wanted(examples=("other",)), "no example named `other`", "shown"),
         (Wanted(packages=("core",), bins=("x",)), "no bin named `x`", "none"),
-        (Wanted(packages=("x*",)), "matches `x*`", "cli, core, suite, web"),
+        (Wanted(packages=("x*",)), "matches `x*`", "bare, cli, core, suite, web"),
     ],
 )
 def test_what_is_not_there_is_said(skeleton: Skeleton, wanted: Wanted, words: str, there: str) -> None:
