@@ -60,9 +60,9 @@ def make(root: Path, members: int) -> None:
     (root / ".git").mkdir()
     (root / "Cargo.toml").write_text(_ROOT)
     (root / "Cargo.lock").write_text(_lock(members))
-    for folder in ("target", "node_modules"):
+    for unowned in ("target", "node_modules"):
         for number in range(50):
-            (root / folder / f"deep-{number}").mkdir(parents=True)
+            (root / unowned / f"deep-{number}").mkdir(parents=True)
     for number in range(members):
         folder = root / "crates" / f"member-{number}"
         neighbour = f'member-{number - 1} = {{ path = "../member-{number - 1}" }}' if number % 10 else ""

@@ -150,7 +150,8 @@ _WORKSPACE = _table(
 _MANIFEST = _table(
     cargo_features=_STRINGS, package=_PACKAGE, project=_PACKAGE, workspace=_WORKSPACE,
     lib=_TARGET, bin=_TARGETS, example=_TARGETS, test=_TARGETS, bench=_TARGETS,
-    dependencies=_DEPENDENCIES, dev_dependencies=_DEPENDENCIES, build_dependencies=_DEPENDENCIES, target=_map(_PLATFORM), features=_map(_STRINGS), profile=_map(_PROFILE),
+    dependencies=_DEPENDENCIES, dev_dependencies=_DEPENDENCIES, build_dependencies=_DEPENDENCIES,
+    target=_map(_PLATFORM), features=_map(_STRINGS), profile=_map(_PROFILE),
     patch=_map(_DEPENDENCIES), replace=_DEPENDENCIES, badges=_map(_ANY_TABLE),
     lints=_map(_either(_BOOLEAN, _map(_LINT), "a table")),
 )  # fmt: skip

@@ -41,8 +41,9 @@ def translate(
 ) -> tuple[str, ...]:
     """Return the flags that get the same dependencies compiled from the skeleton, with the same features.
 
-    The packages stay what they are, because cargo unifies features over all of them. Raises WorkspaceError
-    for a target that is not there, naming those that are.
+    The packages stay what they are, because cargo unifies features over all of them; `bare` are those whose
+    binaries cannot be linked as ordinary ones. Raises WorkspaceError for a target that is not there, naming
+    those that are.
     """
     selected, others = _packages(wanted.packages, members, default)
     flags = _package_flags(selected, others, members)

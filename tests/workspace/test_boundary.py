@@ -38,7 +38,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         real = getattr(owner, name)
 
         def call(path: Any, *arguments: Any, **options: Any) -> Any:
-            paths.append(os.path.realpath(os.fspath(path)) if not isinstance(path, int) else "")
+            paths.append(os.path.realpath(str(path)))
             return real(path, *arguments, **options)
 
         monkeypatch.setattr(owner, name, call)
