@@ -34,9 +34,16 @@ class Engine:
     client lives on a thread with a loop of its own, and every query is handed over to it.
     """
 
-    def __init__(self, environ: Mapping[str, str] | None = None, *, timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        *,
+        timeout: float | None = None,
+        session: SessionParams | None = None,
+    ) -> None:
         self._environ = os.environ if environ is None else environ
         self._timeout = timeout
+        self._session = session
         self._cli: CliSession | None = None
         self._client: dagger.Client | None = None
         self._stack = contextlib.ExitStack()
@@ -49,7 +56,7 @@ class Engine:
         Raises EngineUnavailable.
         """
         with contextlib.ExitStack() as stack:
-            params = SessionParams.from_env(self._environ)
+            params = self._session or SessionParams.from_env(self._environ)
             if params is None:
                 self._cli = CliSession(self._environ, self._timeout)
                 stack.callback(self._cli.close)
@@ -60,7 +67,9 @@ class Engine:
 
             self._portal = stack.enter_context(start_blocking_portal())
             self._thread = self._portal.call(_thread_id)
-            self._client = self._connect(params or self._opened().params(), stack)
+            params = params or self._opened().params()
+            self._client = self._connect(params, stack)
+            self.port = params.port
             self._stack = stack.pop_all()
         return self._client
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     import dagger
 
+    from pytest_dagger_rust.cli import SessionParams
     from pytest_dagger_rust.engine import Engine
     from pytest_dagger_rust.factory import RustBuildFactory
     from pytest_dagger_rust.rust_build import RustBuild
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.workspace import RustWorkspace
 
 SETTINGS_KEY: pytest.StashKey[Settings] = pytest.StashKey()
+
+# Where a worker of pytest-xdist finds the controller's session with the engine.
+SHARED_SESSION = "dagger_rust_session"
 
 # A test that asks for one of these may be a coroutine without any marker.
 ENTRY_FIXTURES = frozenset(
@@ -40,8 +43,8 @@ def _dagger_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:  # pyright:
     from pytest_dagger_rust.engine import Engine  # noqa: PLC0415 - most runs connect to nothing
 
     settings = _settings(pytestconfig)
-    engine = Engine(os.environ, timeout=settings["connect_timeout"])
     try:
+        engine = Engine(timeout=settings["connect_timeout"], session=_controllers_session(pytestconfig))
         engine.open()
     except EngineUnavailable as error:
         if settings["on_missing_engine"] == "skip":
@@ -49,6 +52,16 @@ def _dagger_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:  # pyright:
         raise
     yield engine
     engine.close()
+
+
+def _controllers_session(config: pytest.Config) -> SessionParams | None:
+    workerinput: dict[str, Any] = getattr(config, "workerinput", {})
+    if SHARED_SESSION not in workerinput:
+        return None
+    from pytest_dagger_rust.sharing import ask  # noqa: PLC0415
+
+    address, key = workerinput[SHARED_SESSION]
+    return ask(address, bytes.fromhex(key))
 
 
 @pytest.fixture(scope="session")

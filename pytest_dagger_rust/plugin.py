@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -13,6 +13,7 @@ from pytest_dagger_rust import fixtures
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError, RustBuildError
 from pytest_dagger_rust.fixtures import (
     SETTINGS_KEY,
+    SHARED_SESSION,
     _dagger_engine,  # pyright: ignore[reportPrivateUsage]
     cached_rust_build,
     cached_rust_build_factory,
@@ -30,6 +31,8 @@ from pytest_dagger_rust.settings import SETTINGS, Setting, Settings, resolve
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from pytest_dagger_rust.sharing import SessionServer
+
 __all__ = [
     "_dagger_engine",
     "cached_rust_build",
@@ -46,6 +49,7 @@ __all__ = [
 
 _INI_TYPES: dict[str, Literal["args", "bool"]] = {"list": "args", "switch": "bool"}
 
+_SERVER: pytest.StashKey[SessionServer] = pytest.StashKey()
 _FIRST_REPORT: pytest.StashKey[dict[int, str]] = pytest.StashKey()
 
 
@@ -95,6 +99,25 @@ def _header(settings: Settings) -> str | None:
 
 def _shown(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where the controller's session with the engine is to be had."""
+    config: pytest.Config = node.config
+    if config.stash.get(_SERVER, None) is None and not os.environ.get("DAGGER_SESSION_PORT"):
+        from pytest_dagger_rust.sharing import SessionServer  # noqa: PLC0415 - only for runs with workers
+
+        config.stash[_SERVER] = SessionServer(config.stash[SETTINGS_KEY]["connect_timeout"])
+    if server := config.stash.get(_SERVER, None):
+        node.workerinput[SHARED_SESSION] = (server.address, server.key.hex())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what the controller held for its workers."""
+    if server := config.stash.get(_SERVER, None):
+        server.close()
+        del config.stash[_SERVER]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plugin import program
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.plugin.conftest import Project
 
 BOTH_KINDS = """
 import asyncio
 import pytest
+
+from tests.plugin import program
 
 async def test_coroutine(cached_rust_build):
     result = await cached_rust_build.run("app")
@@ -55,6 +61,8 @@ SEVERAL_LOOPS = """
 import asyncio
 import pytest
 
+from tests.plugin import program
+
 LOOPS = set()
 
 async def version(dagger_client):
@@ -93,6 +101,8 @@ def test_the_client_works_from_every_loop(project: Project) -> None:
 
 OVERRIDES = """
 import pytest
+
+from tests.plugin import program
 from pytest_dagger_rust import CargoOptions, RustWorkspace
 
 @pytest.fixture(scope="session")
@@ -188,3 +198,36 @@ def test_the_header_says_what_was_configured_and_where(project: Project) -> None
     result = project.pytest("--dagger-rust-profile=release", any="def test_any():\n    pass\n")
     result.stdout.fnmatch_lines(["dagger-rust: *profile=release (--dagger-rust-profile)*"])
     result.stdout.fnmatch_lines(["dagger-rust: workspace=* (ini option dagger_rust_workspace)*"])
+
+
+WORKERS = """
+import os
+import pytest
+
+from tests.plugin import program
+
+@pytest.mark.parametrize("number", range(8))
+async def test_any(_dagger_engine, cached_rust_build, number):
+    assert (await cached_rust_build.run("app", "exit", str(number))).exit_code == number
+    report = cached_rust_build.report
+    line = f"{os.environ['PYTEST_XDIST_WORKER']} {_dagger_engine.port} {sorted(report.steps.items())}"
+    with open(os.environ["WORKERS_LOG"], "a") as file:
+        print(line, file=file)
+"""
+
+
+def test_workers_share_one_session_and_one_build(
+    bare_project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Under `-n 4` all workers use the controller's session; it ends with the run, and so does its socket."""
+    log = tmp_path / "workers.log"
+    monkeypatch.setenv("WORKERS_LOG", str(log))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    bare_project.write(program.FILES)
+    bare_project.pytest("-n4", workers=WORKERS).assert_outcomes(passed=8)
+    lines = [line.split(maxsplit=2) for line in log.read_text().splitlines()]
+    assert len({worker for worker, _, _ in lines}) > 1
+    assert len({port for _, port, _ in lines}) == 1
+    # Seconds of each step of the build, alike to the hundredth: it was one and the same.
+    assert len({steps for _, _, steps in lines} - {"[]"}) == 1
+    assert list(tmp_path.glob("pytest-dagger-rust-*")) == []
