@@ -199,17 +199,18 @@ def _exec(
         container = container.with_mounted_directory(SEED, seed)
     for name, value in step.request.options.env.items():
         container = container.with_env_variable(name, value)
-    return container.with_exec(_command(phase, packed, step.root, flags))
+    return container.with_exec(_command(step, phase, packed, flags))
 
 
 def _volume(step: _Step, phase: Phase) -> dagger.CacheVolume:
     return step.request.client.cache_volume(f"pytest-dagger-rust-{phase}-{step.key}")
 
 
-def _command(phase: Phase, packed: archive.Archive, root: str, flags: tuple[str, ...]) -> list[str]:
+def _command(step: _Step, phase: Phase, packed: archive.Archive, flags: tuple[str, ...]) -> list[str]:
     text = script("cargo.sh")
-    build_id = hashlib.sha256("\0".join([text, packed.digest, root, *flags]).encode()).hexdigest()
-    arguments = [phase, f"{INPUT}/{packed.digest}.tar", packed.digest, root, SEED, build_id, STUB_MARKER]
+    env = (f"{name}={value}" for name, value in step.request.options.env.items())
+    build_id = hashlib.sha256("\0".join([text, packed.digest, step.root, *flags, *env]).encode()).hexdigest()
+    arguments = [phase, f"{INPUT}/{packed.digest}.tar", packed.digest, step.root, SEED, build_id, STUB_MARKER]
     return ["sh", "-c", text, "cargo.sh", *arguments, *flags]
 
 

@@ -51,6 +51,9 @@ tar_extract() {
     if tar --version 2>/dev/null | grep -q GNU; then
         tar -x -m --no-unquote --verbatim-files-from --no-same-owner "$@"
     else
+        # Busybox takes the names for patterns.
+        sed 's/[][*?\\]/\\&/g' "$work/extract" >"$work/extract.patterns"
+        mv "$work/extract.patterns" "$work/extract"
         tar -x -m "$@"
     fi
 }
@@ -66,18 +69,45 @@ sync_tree() {
     mkdir -p "$tree" "$work"
     tar -x -C "$work" -f "$archive" index
     [ -e "$VOLUME/index" ] || : >"$VOLUME/index"
+    [ ! -e "$VOLUME/syncing" ] || remove_unknown
     comm -13 "$VOLUME/index" "$work/index" >"$work/new"
     comm -23 "$VOLUME/index" "$work/index" >"$work/old"
     if [ -s "$work/new" ] || [ -s "$work/old" ]; then
-        # From here until the end the index must not claim what the tree may no longer have.
+        # From here until the end the index must not claim what the tree may no longer have, and the tree may have
+        # what no index claims.
+        : >"$VOLUME/syncing"
         comm -12 "$VOLUME/index" "$work/index" >"$VOLUME/index.part"
         mv "$VOLUME/index.part" "$VOLUME/index"
         remove_old
-        paths_of "$work/new" | sed 's|^|files/|' >"$work/extract"
-        [ ! -s "$work/extract" ] || tar_extract -C "$VOLUME" -T "$work/extract" -f "$archive"
+        extract_new
         cp "$work/index" "$VOLUME/index.part"
         mv "$VOLUME/index.part" "$VOLUME/index"
+        rm "$VOLUME/syncing"
     fi
+}
+
+# Remove what an interrupted sync has left behind.
+remove_unknown() {
+    (cd "$tree" && find . ! -type d) | sed 's|^\./||' | sort >"$work/present"
+    paths_of "$VOLUME/index" | sort >"$work/known"
+    comm -23 "$work/present" "$work/known" | while IFS= read -r path; do
+        rm -f "$tree/$path"
+        prune_folders "$(dirname "$path")"
+    done
+}
+
+extract_new() {
+    paths_of "$work/new" >"$work/new.paths"
+    while IFS= read -r path; do
+        # A folder in the place of a file can only hold what the build itself has put there.
+        [ -L "$tree/$path" ] || [ ! -d "$tree/$path" ] || rm -rf "${tree:?}/$path"
+    done <"$work/new.paths"
+    sed 's|^|files/|' "$work/new.paths" >"$work/extract"
+    [ ! -s "$work/extract" ] || tar_extract -C "$VOLUME" -T "$work/extract" -f "$archive"
+    # Cargo looks through a symbolic link: all that is seen through a changed one must look changed.
+    grep '^[^ ]* l ' "$work/new" | paths_of - | while IFS= read -r path; do
+        find -L "$tree/$path" -type f -exec touch {} + 2>/dev/null || true
+    done
 }
 
 remove_old() {
@@ -108,17 +138,21 @@ check_clock() {
     : >"$VOLUME/clock.now"
     if [ "$VOLUME/clock" -nt "$VOLUME/clock.now" ]; then
         echo "pytest-dagger-rust: the clock went back; compiling everything once more" >&2
-        rm -rf "$target" "$VOLUME/proofs" "$VOLUME/seeds"
+        forget_outputs
     fi
     mv "$VOLUME/clock.now" "$VOLUME/clock"
+}
+
+forget_outputs() {
+    rm -rf "$target" "$VOLUME/proofs" "$VOLUME/seeds"
+    mkdir -p "$VOLUME/seeds"
 }
 
 bound_growth() {
     mkdir -p "$VOLUME/seeds"
     [ -e "$VOLUME/seeds/$1" ] && return
     if [ "$(ls "$VOLUME/seeds" | wc -l)" -ge "$KEEP" ]; then
-        rm -rf "$target" "$VOLUME/proofs" "$VOLUME/seeds"
-        mkdir -p "$VOLUME/seeds"
+        forget_outputs
     fi
 }
 
@@ -129,7 +163,7 @@ take_seed() {
     bound_growth "$key"
     [ ! -e "$VOLUME/seeds/$key" ] || return 0
     if [ -e "$VOLUME/running" ]; then
-        rm -rf "$target" "$VOLUME/proofs"
+        forget_outputs
     fi
     : >"$VOLUME/running"
     if [ -d "$target" ]; then
@@ -154,7 +188,7 @@ run_cargo() {
     status=0
     (
         cd "$tree/$root"
-        CARGO_TARGET_DIR=$target CARGO_BUILD_BUILD_DIR=$target \
+        CARGO_TARGET_DIR=$target CARGO_BUILD_BUILD_DIR=$target CARGO_BUILD_DEP_INFO_BASEDIR=$tree \
             exec cargo build --message-format=json-diagnostic-rendered-ansi "$@"
     ) 9>&- >"$out/messages" 2>"$work/stderr.fifo" || status=$?
     wait
@@ -178,17 +212,24 @@ executables() {
         sed -n 's/.*"executable":"\([^"]*\)".*"fresh":\([a-z]*\).*/\2 \1/p' || true
 }
 
+# The proof of the very file that cargo has put there: builds with other flags put others under the same name.
+proof_of() {
+    echo "$VOLUME/proofs/$1/$(stat -c %i-%s-%Y "$target/$1")"
+}
+
 # A binary is proved when nothing it was linked from has changed its content since it was linked: cargo's dep-info
 # file beside it names its inputs, the proof is the index of that moment.
 proved() {
-    proof=$VOLUME/proofs/$1
-    [ -e "$proof" ] && [ -e "$target/$1.d" ] || return 1
+    proof=$(proof_of "$1")
+    inputs=$target/$1.d
+    [ -e "$inputs" ] || inputs=$target/${1%.*}.d
+    [ -e "$proof" ] && [ -e "$inputs" ] || return 1
     comm -3 "$proof" "$VOLUME/index" | sed "s/^$tab//" | cut -b 68- | sort -u >"$work/changed"
     [ -s "$work/changed" ] || return 0
     space=$(printf '\001')
-    sed "s/\\\\ /$space/g" "$target/$1.d" | tr ' ' '\n' | tr "$space" ' ' >"$work/inputs"
-    sed "s|^|$tree/|" "$work/changed" >"$work/changed.paths"
-    ! grep -q -x -F -f "$work/changed.paths" "$work/inputs"
+    sed "s/\\\\ /$space/g" "$inputs" | tr ' ' '\n' | tr "$space" ' ' |
+        sed -e ':again' -e 's|/\./|/|' -e 's|[^/][^/]*/\.\./||' -e 't again' >"$work/inputs"
+    ! grep -q -x -F -f "$work/changed" "$work/inputs"
 }
 
 # Fails when a binary that cargo calls fresh cannot be proved.
@@ -202,8 +243,11 @@ prove() {
                 return 1
             }
         else
-            mkdir -p "$(dirname "$VOLUME/proofs/$name")"
-            cp "$VOLUME/index" "$VOLUME/proofs/$name"
+            mkdir -p "$VOLUME/proofs/$name"
+            ls -t "$VOLUME/proofs/$name" | tail -n "+$KEEP" | while read -r old; do
+                rm "$VOLUME/proofs/$name/$old"
+            done
+            cp "$VOLUME/index" "$(proof_of "$name")"
         fi
     done <"$work/executables"
 }
@@ -234,6 +278,7 @@ report() {
 }
 
 build_dependencies() {
+    restore_lock
     run_cargo "$@"
     mkdir -p "$out/seed"
     cp -a "$target" "$out/seed/target"
@@ -244,10 +289,25 @@ build_dependencies() {
     : >"$VOLUME/seeds/$build_id"
 }
 
+# Cargo itself may have changed the lock file: a build begins with the user's, or where there is none with the one
+# the dependencies were compiled from.
+restore_lock() {
+    path=Cargo.lock
+    [ "$root" = . ] || path=$root/Cargo.lock
+    content=$(sha256sum 2>/dev/null <"$tree/$path" | cut -d ' ' -f 1)
+    if paths_of "$VOLUME/index" | grep -q -x -F -e "$path"; then
+        echo "files/$path" >"$work/extract"
+        grep -q -x -F -e "$content - $path" -e "$content x $path" "$VOLUME/index" ||
+            tar_extract -C "$VOLUME" -T "$work/extract" -f "$archive"
+    elif [ -e "$seed/Cargo.lock" ]; then
+        cmp -s "$seed/Cargo.lock" "$tree/$path" || cp "$seed/Cargo.lock" "$tree/$path"
+    fi
+}
+
 build_sources() {
     take_seed
     step seed
-    [ -e "$tree/$root/Cargo.lock" ] || [ ! -e "$seed/Cargo.lock" ] || cp "$seed/Cargo.lock" "$tree/$root/Cargo.lock"
+    restore_lock
     run_cargo "$@"
     step cargo
     if ! prove; then
@@ -265,7 +325,10 @@ mkdir -p "$out" "$VOLUME"
 step start
 share_cargo_home
 exec 9>"$VOLUME/lock"
-flock 9
+flock -n 9 || {
+    echo "pytest-dagger-rust: waiting for another build of this workspace" >&2
+    flock 9
+}
 step lock
 check_clock
 sync_tree
