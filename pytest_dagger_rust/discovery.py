@@ -148,7 +148,8 @@ class Discovery:
                 if self._exists(main):
                     found.append(Found(kind, entry.name, main))
             elif entry.name.endswith(".rs"):
-                self._tree.require(entry.path, named_by=self._manifest.path)
+                if entry.is_symlink():
+                    self._tree.require(entry.path, named_by=self._manifest.path)
                 found.append(Found(kind, entry.name.removesuffix(".rs"), f"{folder}/{entry.name}"))
         return found
 

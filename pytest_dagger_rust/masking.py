@@ -103,11 +103,9 @@ class Masks:
         if has_program(local.package):
             bins = [name, *sorted(item.removeprefix("bin:") for item in artifacts if item.startswith("bin:"))]
             source = self._path(local, stubs.BIN)
-            found["bin"] = [{"name": item, "path": source, "test": False, "bench": False} for item in bins]
-        # A library among the examples gets the development dependencies compiled and links nothing.
+            found["bin"] = [{"name": item, "path": source} for item in bins]
+        # A library among the examples gets the development dependencies compiled, and links nothing either.
         found["example"] = [{"name": name, "path": self._path(local, stubs.EXAMPLE), "crate-type": ["lib"]}]
-        found["test"] = [{"name": name, "path": self._path(local, stubs.TEST), "harness": False}]
-        found["bench"] = [{"name": name, "path": self._path(local, stubs.BENCH), "harness": False}]
         return found
 
     def _library(self, local: Local, artifacts: frozenset[str]) -> Table | None:
@@ -118,7 +116,6 @@ class Masks:
         # A package of binaries only gets a library too: it needs the same dependencies, and is not linked.
         kinds = frozenset("lib" if kind == "rlib" else kind for kind in real.crate_types) if real else {"lib"}
         library: Table = {"name": _library_name(local.package.name)}
-        library.update(dict.fromkeys(("test", "doctest", "bench", "doc"), False))
         if "proc-macro" in kinds:
             return {**library, "path": self._path(local, stubs.MACRO), "proc-macro": True}
         kept = ["lib"] if local.is_bare else self._crate_types(frozenset(kinds), artifacts)

@@ -1,11 +1,10 @@
 """Makes the skeleton of a workspace: the smallest tree that cargo compiles the same dependencies from.
 
-The skeleton is canonical. The targets in it do not bear the names of the real ones, and each package gets the
-same few, whatever it has: a library (which also gets everything compiled that binaries need, and links
-nothing), one binary, example, test and benchmark. So adding, renaming or moving a target changes nothing in
-it, and no stub can ever lie where a real artifact belongs. The price is that cargo's flags must be
-translated: a dependency build uses the flags that `Skeleton.selection` returns, never those of the real
-build.
+The skeleton is canonical. The targets in it do not bear the names of the real ones, and each package gets the same
+few, whatever it has: a library, which also gets everything compiled that binaries need and links nothing, a binary,
+and an example, which gets the development dependencies compiled. So adding, renaming or moving a target changes
+nothing in it, and no stub can ever lie where a real artifact belongs. The price is that cargo's flags must be
+translated: a dependency build uses the flags that `Skeleton.selection` returns, never those of the real build.
 """
 
 from __future__ import annotations

@@ -15,11 +15,9 @@ LIBRARY = f"{FOLDER}/library.rs"
 LIBRARY_WITH_STD = f"{FOLDER}/library_with_std.rs"
 MACRO = f"{FOLDER}/macro.rs"
 SCRIPT = f"{FOLDER}/script.rs"
-# A file of its own for each kind: cargo warns when two targets of a package share one.
 BIN = f"{FOLDER}/bin.rs"
+# Like that of a library, but cargo warns when two targets of a package share a file.
 EXAMPLE = f"{FOLDER}/example.rs"
-TEST = f"{FOLDER}/test.rs"
-BENCH = f"{FOLDER}/bench.rs"
 
 # Lints can also be set for all crates at once, by RUSTFLAGS: the stubs must pass the strictest of them.
 _LINTS = "#![allow(warnings, unused_crate_dependencies)]"
@@ -63,6 +61,4 @@ SOURCES = {
     SCRIPT: _source("build script", _STATIC, _SILENT_MAIN),
     BIN: _source("binary", _FAILING_MAIN),
     EXAMPLE: _source("example", "#![no_std]", _STATIC),
-    TEST: _source("test", _FAILING_MAIN),
-    BENCH: _source("benchmark", _FAILING_MAIN),
 }

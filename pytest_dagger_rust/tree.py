@@ -24,15 +24,17 @@ class Tree:
     raises WorkspaceError; nothing outside is opened or listed.
     """
 
-    __slots__ = ("_inside", "boundary")
+    __slots__ = ("_inside", "_kinds", "boundary")
 
     def __init__(self, boundary: str) -> None:
         self.boundary = boundary
         self._inside: dict[str, bool] = {}
+        self._kinds: dict[str, str | None] = {}
 
     def forget(self) -> None:
-        """Drop what is known of folders, after the boundary has been moved."""
+        """Drop what is known, after the boundary has been moved."""
         self._inside.clear()
+        self._kinds.clear()
 
     def admits(self, path: str) -> bool:
         """Tell whether `path` is inside the boundary, following every symlink on the way."""
@@ -70,13 +72,20 @@ class Tree:
     def kind(self, path: str) -> str | None:
         """Say what `path` is, "file", "folder" or "other", symlinks followed; None when there is nothing."""
         path = _plain(path)
-        if not self._admits_folder(posixpath.dirname(path)) and path != self.boundary:
-            raise self.outside(path)
+        if path not in self._kinds:
+            if not self._admits_folder(posixpath.dirname(path)) and path != self.boundary:
+                raise self.outside(path)
+            self._kinds[path] = self._look_at(path)
+        return self._kinds[path]
+
+    def _look_at(self, path: str) -> str | None:
         try:
             mode = os.lstat(path).st_mode
             if stat.S_ISLNK(mode):
                 self.require(path)
                 mode = os.stat(path).st_mode  # noqa: PTH116 - called for every target of every package
+            elif stat.S_ISDIR(mode):
+                self._inside[path] = True
         except (OSError, ValueError):
             return None
         if stat.S_ISREG(mode):

@@ -172,8 +172,8 @@ MODIFICATIONS: Mapping[str, Modification] = {
     ),
     "an optional dependency switched on": (
         (("app/Cargo.toml", 'path = "../library" }', 'path = "../library", features = ["more"] }'),),
-        frozenset({"gamma 0.3.0"}),  # so far only for a build script, which is compiled by another profile
-        frozenset({"library", "app"}),
+        frozenset({"gamma 0.3.0"}),  # so far for a build script only, and now shared with it
+        frozenset({"library", "app", "tools"}),
     ),
     "a dependency removed": (
         (("tools/Cargo.toml", 'derive = "1"\n', ""),), _NONE, frozenset({"tools"}),
