@@ -46,7 +46,7 @@ class Masks:
     patches: Patches
     has_lto: bool
     has_lock: bool
-    asked: Mapping[str, frozenset[str]]
+    artifacts: Mapping[str, frozenset[str]]
 
     def stub(self, path: str) -> Table:
         """Make the manifest of the stub of the package at `path`."""
@@ -96,7 +96,7 @@ class Masks:
 
     def _targets(self, local: Local) -> Table:
         name = stub_name(local.package.name)
-        artifacts = self.asked.get(local.manifest.directory, frozenset[str]())
+        artifacts = self.artifacts.get(local.manifest.directory, frozenset[str]())
         found: Table = {}
         if library := self._library(local, artifacts):
             found["lib"] = library
@@ -109,25 +109,28 @@ class Masks:
         return found
 
     def _library(self, local: Local, artifacts: frozenset[str]) -> Table | None:
-        real = local.package.library
-        if real is None and (not local.package.of_kind("bin") or artifacts):
-            # Whoever depends on a package without a library gets nothing compiled from it.
+        if not has_program(local.package):
             return None
         # A package of binaries only gets a library too: it needs the same dependencies, and is not linked.
-        kinds = frozenset("lib" if kind == "rlib" else kind for kind in real.crate_types) if real else {"lib"}
         library: Table = {"name": _library_name(local.package.name)}
+        real = local.package.library
+        kinds = set(real.crate_types) if real is not None else {"lib"}
         if "proc-macro" in kinds:
             return {**library, "path": self._path(local, stubs.MACRO), "proc-macro": True}
-        kept = ["lib"] if local.is_bare else self._crate_types(frozenset(kinds), artifacts)
+        kept = ["lib"] if local.is_bare else self._crate_types(local, kinds, artifacts)
         source = stubs.LIBRARY if kept == ["lib"] else stubs.LIBRARY_WITH_STD
         return {**library, "path": self._path(local, source), "crate-type": kept}
 
-    def _crate_types(self, kinds: frozenset[str], artifacts: frozenset[str]) -> list[str]:
+    def _crate_types(self, local: Local, kinds: set[str], artifacts: frozenset[str]) -> list[str]:
         asked = artifacts & {"cdylib", "staticlib"}
+        found = {"lib" if kind == "rlib" else kind for kind in kinds}
+        if "dylib" in found and local.package.of_kind("bin"):
+            # Beside it, the binaries need dependencies as a library for Rust does.
+            found.add("lib")
         # What a library is linked into matters to dependencies with link-time optimisation only, and then
         # only for a library of several kinds, or of the kind that is loaded by Rust programs.
-        matters = self.has_lto and (len(kinds) > 1 or "dylib" in kinds)
-        return sorted(kinds | asked) if matters or asked else ["lib"]
+        matters = self.has_lto and (len(found) > 1 or "dylib" in found)
+        return sorted(found | asked) if matters or asked else ["lib"]
 
     def _dependencies(self, local: Local) -> Table:
         found: Table = {}
@@ -157,13 +160,13 @@ def _library_name(package: str) -> str:
     return "".join(letters).replace("-", "_")
 
 
-def asked_of(locals_: Iterable[Local]) -> dict[str, frozenset[str]]:
-    """Collect what local packages ask of each other, for `Masks`."""
+def artifacts_of(locals_: Iterable[Local]) -> dict[str, frozenset[str]]:
+    """Collect what artifact dependencies ask of local packages, for `Masks`."""
     found: dict[str, set[str]] = {}
     for item in locals_:
         for dependency in item.dependencies:
-            if dependency.path is not None:
-                asked = dependency.spec.get("artifact", "")
+            if dependency.path is not None and "artifact" in dependency.spec:
+                asked = dependency.spec["artifact"]
                 found.setdefault(dependency.path, set()).update(strings([asked]) or strings(asked))
     return {folder: frozenset(names) for folder, names in found.items()}
 

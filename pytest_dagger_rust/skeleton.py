@@ -20,7 +20,7 @@ from pytest_dagger_rust import selection, stubs
 from pytest_dagger_rust.lockfile import STUB_VERSION
 from pytest_dagger_rust.masking import (
     Masks,
-    asked_of,
+    artifacts_of,
     asks_for_lto,
     member_patterns,
     resolver_of,
@@ -129,7 +129,7 @@ def _manifests(plan: Plan, patches: Patches, *, has_lock: bool) -> dict[str, Tab
         patches,
         has_lto=asks_for_lto(plan.root.document, *(item.document for item in plan.configs)),
         has_lock=has_lock,
-        asked=asked_of(plan.locals_.values()),
+        artifacts=artifacts_of(plan.locals_.values()),
     )
     documents = {
         path: masks.stub(path) if item.is_stub else masks.real(path) for path, item in plan.locals_.items()

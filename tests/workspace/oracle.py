@@ -136,13 +136,18 @@ def write_tree(root: Path, files: Mapping[str, str]) -> Path:
     return root
 
 
-def lay(skeleton: Skeleton, workspace: RustWorkspace, place: Path) -> Path:
-    """Lay a skeleton out below `place`, at the depth the workspace has in its boundary; return its root."""
-    root = place / workspace.root.relative_to(workspace.boundary)
+def lay(skeleton: Skeleton, workspace: RustWorkspace, place: Path, moved_to: Path | None = None) -> Path:
+    """Lay a skeleton out below `place`, at the depth the workspace has in its boundary; return its root.
+
+    The sources are read from `moved_to`, when the repository has been moved there.
+    """
+    depth = workspace.root.relative_to(workspace.boundary)
+    root = place / depth
+    origin = moved_to / depth if moved_to is not None and moved_to.exists() else workspace.root
     for name in skeleton.sources:
         target = Path(posixpath.normpath(root / name))
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((workspace.root / name).read_bytes())
+        target.write_bytes(Path(posixpath.normpath(origin / name)).read_bytes())
     for name, text in skeleton.files.items():
         target = Path(posixpath.normpath(root / name))
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -158,9 +163,11 @@ class Compiled:
     fresh: frozenset[str]
 
 
-def build(root: Path, target_dir: Path, flags: Sequence[str] = (), *, locked: bool = True) -> Compiled:
-    """Run `cargo build` and tell which units it compiled, by its own report."""
-    arguments = ["build", "--offline", "--message-format=json", *(["--locked"] if locked else []), *flags]
+def build(
+    root: Path, target_dir: Path, flags: Sequence[str] = (), *, locked: bool = True, command: str = "build"
+) -> Compiled:
+    """Run `cargo build`, or another command like it, and tell which units it compiled, by its own report."""
+    arguments = [command, "--offline", "--message-format=json", *(["--locked"] if locked else []), *flags]
     output = cargo(*arguments, cwd=root, target_dir=target_dir)
     messages = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     artifacts = [item for item in messages if item["reason"] == "compiler-artifact"]

@@ -238,15 +238,12 @@ def test_a_selection(stage: Stage, name: str) -> None:
     assert _others(second.fresh) == compiled
 
 
-LINKED = (
-    ("true", '["lib"]', True),
-    ("true", '["cdylib"]', False),
-    ('"thin"', '["cdylib", "rlib"]', True),
-    ('"thin"', '["cdylib", "rlib"]', False),
-    ('"thin"', '["staticlib", "lib"]', False),
-    ('"thin"', '["dylib"]', False),
-    ("false", '["cdylib", "staticlib", "rlib"]', True),
-)
+LINKED = [
+    (lto, crate_types, with_bin)
+    for lto in ("true", '"thin"', '"off"', "false")
+    for crate_types in ('["lib"]', '["cdylib"]', '["staticlib", "lib"]', '["cdylib", "rlib"]', '["dylib"]')
+    for with_bin in (True, False)
+]
 
 
 @pytest.mark.parametrize(("lto", "crate_types", "with_bin"), LINKED)
@@ -258,9 +255,18 @@ def test_link_time_optimisation(
     files = {"Cargo.toml": package("linked", rest), "src/lib.rs": "pub fn it() -> u32 { gamma::gamma() }\n"}
     if with_bin:
         files["src/main.rs"] = "fn main() { gamma::gamma(); }\n"
-    stage = Stage(tree(files), tmp_path / "stage")
-    assert stage.dependencies(flags=("--release",)) == {"gamma 0.3.0"}
-    assert {item.split()[0] for item in stage.sources(flags=("--release",)).compiled} == {"linked"}
+    root = tree(files)
+    oracle.cargo("generate-lockfile", "--offline", cwd=root)
+    workspace = RustWorkspace.load(root)
+    skeleton = workspace.skeleton()
+    place = oracle.lay(skeleton, workspace, tmp_path / "skeleton")
+    # How dependencies are to be compiled is in the names of their files also when they are only checked.
+    first = oracle.build(
+        place, tmp_path / "target", ("--release", *skeleton.selection(Wanted())), command="check"
+    )
+    second = oracle.build(root, tmp_path / "target", ("--release",), command="check")
+    assert "gamma 0.3.0" in first.compiled
+    assert (second.compiled, second.fresh) == ({"linked 0.1.0"}, {"gamma 0.3.0"})
 
 
 def test_a_stub_is_never_taken_for_the_real_package(stage: Stage) -> None:
