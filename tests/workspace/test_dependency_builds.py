@@ -266,7 +266,8 @@ def test_link_time_optimisation(
     )
     second = oracle.build(root, tmp_path / "target", ("--release",), command="check")
     assert "gamma 0.3.0" in first.compiled
-    assert (second.compiled, second.fresh) == ({"linked 0.1.0"}, {"gamma 0.3.0"})
+    assert second.compiled == {"linked 0.1.0"}
+    assert second.fresh == {"gamma 0.3.0"}
 
 
 def test_a_stub_is_never_taken_for_the_real_package(stage: Stage) -> None:

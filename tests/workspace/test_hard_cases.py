@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 import tomli
@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("cargo") is None, reason="compares with cargo"),
     pytest.mark.usefixtures("shelf_only"),
 ]
-Tree = "Callable[[Mapping[str, str]], Path]"
+Tree: TypeAlias = "Callable[[Mapping[str, str]], Path]"
 
 
 @dataclass(frozen=True)
