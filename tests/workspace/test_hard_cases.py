@@ -17,6 +17,7 @@ from tests.workspace import oracle, shelf
 from tests.workspace.layouts import LIB, MAIN, package
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pytest_dagger_rust.skeleton import Skeleton
