@@ -130,12 +130,17 @@ class _Resolver:
                 *strings(merged.get("features")),
                 *strings(own.get("features")),
             ]
-        # A member may turn default features on again, but not off.
-        if own.get("default-features") is True and boolean(merged.get("default-features")) is False:
-            merged["default-features"] = True
+        if "default-features" in own and self._overrides_default_features(own, merged):
+            merged["default-features"] = own["default-features"]
         merged.pop("optional", None)
         merged.update({key: own[key] for key in ("optional", "public") if key in own})
         return merged
+
+    def _overrides_default_features(self, own: Table, shared: Table) -> bool:
+        # Before the 2024 edition a member could turn default features on again, but not off. In that edition, cargo
+        # either lets it have its way or rejects the manifest, depending on cargo's version.
+        is_on_again = own["default-features"] is True and boolean(shared.get("default-features")) is False
+        return is_on_again or self.package().get("edition") == "2024"
 
 
 def _relocate(path: str, root: Manifest, manifest: Manifest) -> str:

@@ -486,6 +486,22 @@ def test_a_long_chain_of_packages(tree: Tree) -> None:
     assert len([name for name in workspace.skeleton().files if name.endswith("Cargo.toml")]) == 1500
 
 
+@pytest.mark.parametrize(("edition", "kept"), [("2021", {}), ("2024", {"default-features": False})])
+def test_default_features_turned_off_by_a_member(tree: Tree, edition: str, kept: dict[str, bool]) -> None:
+    """A member turns off the default features of a dependency it inherits since the 2024 edition, not before."""
+    # Rust RFC 3945, in cargo from 1.99 on; until then cargo rejects this in the 2024 edition.
+    spec = "\n[dependencies]\nbeta = { workspace = true, default-features = false }\n"
+    root = tree(
+        {
+            "Cargo.toml": '[workspace]\nmembers = ["a"]\nresolver = "2"\n[workspace.dependencies]\nbeta = "1"\n',
+            "a/Cargo.toml": package("a", spec, edition=edition),
+            "a/src/lib.rs": LIB,
+        }
+    )
+    manifest = tomli.loads(_skeleton(root).files["a/Cargo.toml"])
+    assert manifest["dependencies"]["beta"] == {"version": "1", **kept}
+
+
 def test_git_dependencies(tree: Tree) -> None:
     """A git dependency keeps everything that says what is fetched, in the manifest and in the lock file."""
     # cargo-chef #250 is about how much of such a repository is fetched, which is cargo's affair.
