@@ -31,6 +31,10 @@ class Lock:
         for package in self._packages:
             self._by_name.setdefault(str(package.get("name")), []).append(package)
 
+    def names_from_elsewhere(self) -> frozenset[str]:
+        """Return the names of all packages that come from a registry or from git."""
+        return frozenset(str(item.get("name")) for item in self._packages if "source" in item)
+
     def needed_by_others(self) -> frozenset[str]:
         """Return the name of every local package that one from a registry or git depends on."""
         found: set[str] = set()

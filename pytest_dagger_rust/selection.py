@@ -10,7 +10,7 @@ from pytest_dagger_rust.errors import WorkspaceError
 from pytest_dagger_rust.masking import has_program, stub_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_dagger_rust.packages import Package
 
@@ -37,16 +37,20 @@ class Selection(Protocol):
 
 
 def translate(
-    wanted: Selection, members: Sequence[Package], default: Sequence[Package], bare: frozenset[str]
+    wanted: Selection,
+    members: Sequence[Package],
+    default: Sequence[Package],
+    bare: frozenset[str],
+    specs: Mapping[str, str],
 ) -> tuple[str, ...]:
     """Return the flags that get the same dependencies compiled from the skeleton, with the same features.
 
-    The packages stay what they are, because cargo unifies features over all of them; `bare` are those whose
-    binaries cannot be linked as ordinary ones. Raises WorkspaceError for a target that is not there, naming
-    those that are.
+    The packages stay what they are, because cargo unifies features over all of them. `bare` are those whose
+    binaries cannot be linked as ordinary ones; `specs` say how to name those whose name alone is not enough.
+    Raises WorkspaceError for a target that is not there, naming those that are.
     """
     selected, others = _packages(wanted.packages, members, default)
-    flags = _package_flags(selected, others, members)
+    flags = _package_flags(selected, others, members, specs)
     targets = _targets(wanted, selected, bare)
     if targets:
         return (*flags, *targets)
@@ -80,10 +84,12 @@ def _name_of(spec: str) -> str:
     return re.split(r"[@:]", fragment, maxsplit=1)[0]
 
 
-def _package_flags(selected: list[Package], others: list[str], members: Sequence[Package]) -> tuple[str, ...]:
+def _package_flags(
+    selected: list[Package], others: list[str], members: Sequence[Package], specs: Mapping[str, str]
+) -> tuple[str, ...]:
     if not others and len(selected) == len(members):
         return ("--workspace",)
-    names = [*sorted(item.name for item in selected), *others]
+    names = [*sorted(specs.get(item.name, item.name) for item in selected), *others]
     return tuple(flag for name in names for flag in ("--package", name))
 
 

@@ -62,6 +62,7 @@ class Skeleton:
     _members: tuple[Package, ...] = field(repr=False, compare=False)
     _default: tuple[Package, ...] = field(repr=False, compare=False)
     _bare: frozenset[str] = field(repr=False, compare=False)
+    _specs: Mapping[str, str] = field(repr=False, compare=False)
 
     def selection(self, wanted: selection.Selection) -> tuple[str, ...]:
         """Translate what a real `cargo build` selects into the flags for this skeleton.
@@ -69,7 +70,7 @@ class Skeleton:
         Features, profile and target are the same flags for both builds. Raises WorkspaceError for a target
         that is not there, naming those that are.
         """
-        return selection.translate(wanted, self._members, self._default, self._bare)
+        return selection.translate(wanted, self._members, self._default, self._bare, self._specs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,17 @@ def make_skeleton(plan: Plan, lock: Lock | None) -> Skeleton:
     files = dict(sorted(_files(plan, patches, lock).items()))
     bare = frozenset(item.package.name for item in plan.stubs if item.is_bare)
     sources = tuple(sorted({plan.relative(path) for path in _sources(plan)} - files.keys()))
-    return Skeleton(files, sources, _digest(plan, files, sources), plan.members, plan.default, bare)
+    return Skeleton(
+        files, sources, _digest(plan, files, sources), plan.members, plan.default, bare, _specs(plan, lock)
+    )
+
+
+def _specs(plan: Plan, lock: Lock | None) -> dict[str, str]:
+    """Return how cargo must be told of members that share their name with a dependency."""
+    shared = frozenset[str]() if lock is None else lock.names_from_elsewhere()
+    found = [item for item in plan.locals_.values() if item.is_member and item.package.name in shared]
+    versions = {item.package.name: STUB_VERSION if item.is_stub else item.package.version for item in found}
+    return {name: f"{name}@{version}" for name, version in versions.items()}
 
 
 def _files(plan: Plan, patches: Patches, lock: Lock | None) -> dict[str, str]:

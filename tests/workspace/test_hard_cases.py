@@ -396,8 +396,12 @@ def test_two_packages_of_one_name(tree: Tree, tmp_path: Path) -> None:
         "app/Cargo.toml": package("app", '\n[dependencies]\nalpha = { path = "../alpha" }\nbeta = "1"\n'),
         "app/src/main.rs": "fn main() { alpha::it(); beta::beta(); }\n",
     }
-    first, second = _both_builds(tree(files), tmp_path)
+    root = tree(files)
+    first, second = _both_builds(root, tmp_path)
     assert {"alpha 1.1.0", "beta 1.0.0"} <= first.compiled & second.fresh
+    flags = _skeleton(root).selection(Wanted(packages=("alpha",)))
+    assert flags == ("--package", "alpha@0.0.0-skeleton", "--lib")
+    oracle.build(tmp_path / "skeleton", tmp_path / "target", flags)
 
 
 def test_an_excluded_package_below_a_member(tree: Tree, tmp_path: Path) -> None:
