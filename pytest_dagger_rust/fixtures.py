@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dagger_rust.errors import ConfigurationError, EngineUnavailable, WorkspaceError
+from pytest_dagger_rust.errors import EngineUnavailable, WorkspaceError
 from pytest_dagger_rust.images import default_builder_image, default_runtime_image
-from pytest_dagger_rust.options import CargoOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.cli import SessionParams
     from pytest_dagger_rust.engine import Engine
     from pytest_dagger_rust.factory import RustBuildFactory
+    from pytest_dagger_rust.options import CargoOptions
     from pytest_dagger_rust.rust_build import RustBuild
     from pytest_dagger_rust.settings import Settings
     from pytest_dagger_rust.workspace import RustWorkspace
@@ -121,12 +121,6 @@ def rust_source_excludes(pytestconfig: pytest.Config) -> Sequence[str]:
     return excludes
 
 
-def _check_override(fixture: str, value: object, expected: type) -> None:
-    if not isinstance(value, expected):
-        msg = f"The fixture {fixture} returned {value!r}; an override has to return a {expected.__name__}."
-        raise ConfigurationError(msg)
-
-
 @pytest.fixture(scope="session")
 def cached_rust_build_factory(
     _dagger_engine: Engine,
@@ -138,15 +132,8 @@ def cached_rust_build_factory(
     rust_source_excludes: Sequence[str],
 ) -> RustBuildFactory:
     """Builds with other cargo options in the same session: `await factory(features=["tls"])`, each built once."""
-    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
-
     from pytest_dagger_rust.factory import RustBuildFactory  # noqa: PLC0415
-    from pytest_dagger_rust.workspace import RustWorkspace  # noqa: PLC0415
 
-    _check_override("rust_workspace", rust_workspace, RustWorkspace)
-    _check_override("rust_cargo_options", rust_cargo_options, CargoOptions)
-    _check_override("rust_builder_container", rust_builder_container, dagger.Container)
-    _check_override("rust_runtime_container", rust_runtime_container, dagger.Container)
     return RustBuildFactory(
         _dagger_engine,
         dagger_client,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dagger_rust import fixtures
+from pytest_dagger_rust import configuration, fixtures, overrides
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError, RustBuildError
 from pytest_dagger_rust.fixtures import (
     SETTINGS_KEY,
@@ -26,7 +26,7 @@ from pytest_dagger_rust.fixtures import (
     rust_source_excludes,
     rust_workspace,
 )
-from pytest_dagger_rust.settings import SETTINGS, Setting, Settings, resolve
+from pytest_dagger_rust.header import header_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -47,28 +47,26 @@ __all__ = [
     "rust_workspace",
 ]
 
-_INI_TYPES: dict[str, Literal["args", "bool"]] = {"list": "args", "switch": "bool"}
-
 _SERVER: pytest.StashKey[SessionServer] = pytest.StashKey()
 _FIRST_REPORT: pytest.StashKey[dict[int, str]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Register every setting as a command line option and as an ini option."""
-    group = parser.getgroup("dagger-rust", "Rust builds with Dagger")
-    for setting in SETTINGS:
-        _add_option(group, setting)
-        parser.addini(setting.ini, setting.help, type=_INI_TYPES.get(setting.kind, "string"), default=None)
+    try:
+        configuration.add_options(parser)
+    except configuration.CLASH as error:
+        raise configuration.clash(error) from None
 
 
-def _add_option(group: pytest.OptionGroup, setting: Setting) -> None:
-    dest = f"dagger_rust_{setting.name}"
-    if setting.kind == "switch":
-        group.addoption(setting.option, dest=dest, nargs="?", const="true", metavar="BOOL", help=setting.help)
-    elif setting.kind == "list":
-        group.addoption(setting.option, dest=dest, action="append", metavar="NAME", help=setting.help)
-    else:
-        group.addoption(setting.option, dest=dest, metavar=setting.kind.upper(), help=setting.help)
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(args: list[str]) -> Generator[None, None, None]:
+    """Find mistakes on the command line that pytest would tell in more words and less helpful ones."""
+    configuration.check_arguments(args)
+    try:
+        return (yield)
+    except configuration.CLASH as error:
+        raise configuration.clash(error) from None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -78,27 +76,13 @@ def pytest_configure(config: pytest.Config) -> None:
     warnings.filterwarnings(
         "ignore", message=r"(?s)The configuration option \"asyncio_default_fixture_loop_scope\""
     )
-    options = {setting.name: config.getoption(f"dagger_rust_{setting.name}") for setting in SETTINGS}
-    ini = {setting.name: config.getini(setting.ini) for setting in SETTINGS}
-    try:
-        config.stash[SETTINGS_KEY] = resolve(options, os.environ, ini)
-    except ConfigurationError as error:
-        raise pytest.UsageError(f"pytest-dagger-rust: {error}") from None
+    config.stash[SETTINGS_KEY] = configuration.read(config)
     config.stash[_FIRST_REPORT] = {}
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Say what was configured, and where."""
-    return _header(config.stash[SETTINGS_KEY])
-
-
-def _header(settings: Settings) -> str | None:
-    shown = [f"{name}={_shown(settings[name])} ({source})" for name, source in settings.sources.items()]
-    return f"dagger-rust: {', '.join(shown)}" if shown else None
-
-
-def _shown(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return header_line(config, config.stash[SETTINGS_KEY])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -138,24 +122,39 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, No
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Check what an override gives where it is given, and not where it is used."""
+    overrides.check_function(fixturedef, request)
+    value = yield
+    overrides.check_value(fixturedef, request, value)
+    return value
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show an error of a fixture as its message alone, whole the first time and in one line after that."""
     report = yield
     error = call.excinfo.value if call.excinfo is not None else None
-    if call.when == "setup" and isinstance(error, DaggerRustError):
-        report.longrepr = _told_once(item, error)
+    if call.when == "setup" and call.excinfo is not None and isinstance(error, DaggerRustError):
+        place = None
+        if isinstance(error, ConfigurationError):
+            place = overrides.place_in_tests(call.excinfo, item.config.rootpath)
+        report.longrepr = _told_once(item, error, place)
     return report
 
 
-def _told_once(item: pytest.Item, error: DaggerRustError) -> str:
+def _told_once(item: pytest.Item, error: DaggerRustError, place: str | None) -> str:
     told = item.config.stash[_FIRST_REPORT]
     first = told.setdefault(id(error), item.nodeid)
     kind = type(error).__name__
     if first != item.nodeid:
         return f"{kind}: the same as for {first}, where it is shown."
-    return f"{kind}: {_coloured(item.config, error)}"
+    text = f"{kind}: {_coloured(item.config, error)}"
+    return text if place is None else f"{text}\n  at {place}"
 
 
 def _coloured(config: pytest.Config, error: DaggerRustError) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -11,9 +12,20 @@ from pytest_dagger_rust.errors import ConfigurationError
 from pytest_dagger_rust.options import CargoOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 Kind = Literal["text", "list", "switch", "seconds", "folder", "choice"]
+
+_TAKES = {
+    "builder_image": "the name of an image",
+    "runtime_image": "the name of an image",
+    "env": "NAME=VALUE pairs",
+    "text": "one name",
+    "list": "names, separated by spaces or given one by one",
+    "switch": "true or false",
+    "seconds": "a number of seconds above 0",
+    "folder": "the path of a folder",
+}
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -28,6 +40,11 @@ class Setting:
     help: str
     default: Any = None
     choices: tuple[str, ...] = ()
+
+    @property
+    def takes(self) -> str:
+        """What its value has to be, in words."""
+        return _TAKES.get(self.name) or _TAKES.get(self.kind) or " or ".join(self.choices)
 
     @property
     def option(self) -> str:
@@ -79,6 +96,9 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
+_CARGO_OPTIONS = frozenset(field.name for field in fields(CargoOptions))
+
+
 @dataclass(frozen=True)
 class Settings:
     """The values in force; `sources` names where each value that is not a default comes from."""
@@ -91,9 +111,8 @@ class Settings:
 
     def cargo_options(self) -> CargoOptions:
         """Give the cargo options these settings describe."""
-        names = ("packages", "bins", "examples", "features", "all_features", "no_default_features")
-        chosen = {name: self[name] for name in (*names, "profile", "target", "locked", "offline")}
-        return CargoOptions(**chosen, env=dict(pair.split("=", 1) for pair in self["env"]))
+        chosen = {name: self[name] for name in _CARGO_OPTIONS if name != "env"}
+        return CargoOptions(**chosen, env=_pairs(self["env"]))
 
 
 def resolve(options: Mapping[str, Any], environ: Mapping[str, str], ini: Mapping[str, Any]) -> Settings:
@@ -108,9 +127,20 @@ def resolve(options: Mapping[str, Any], environ: Mapping[str, str], ini: Mapping
         values[setting.name] = setting.default if source is None else _read(setting, value, source)
         if source is not None:
             sources[setting.name] = source
-    settings = Settings(values, sources)
-    settings.cargo_options()
-    return settings
+    return Settings(values, sources)
+
+
+def check_names(source: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ConfigurationError for the first name that is not known, with the nearest that is.
+
+    `source` says what kind of name it is: "option", "environment variable", "ini option".
+    """
+    known = sorted(known)
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
+            raise ConfigurationError(f"there is no {source} {name}. {hint}")
 
 
 def _first_given(
@@ -126,62 +156,70 @@ def _first_given(
 
 
 def _read(setting: Setting, value: Any, source: str) -> Any:
-    match setting.kind:
-        case "switch":
-            return _switch(value, source)
-        case "list":
-            return _pairs(_list(value, source), source) if setting.name == "env" else _list(value, source)
-        case "seconds":
-            return _seconds(value, source)
-        case "choice":
-            return _choice(setting, value, source)
-        case "folder":
-            return Path(_text(value, source))
-        case "text":
-            return _text(value, source)
+    try:
+        read = _READERS[setting.kind](setting, value)
+        # What is handed to cargo is checked by the options themselves.
+        if setting.name in _CARGO_OPTIONS:
+            checked: dict[str, Any] = {setting.name: _pairs(read) if setting.name == "env" else read}
+            CargoOptions(**checked)
+    except ConfigurationError as error:
+        reason = str(error).removeprefix("CargoOptions: ")
+        raise ConfigurationError(f"{source} is {value!r}: {reason}") from None
+    except (TypeError, ValueError):
+        wrong = "is empty" if not str(value).strip() else f"is {value!r}"
+        raise ConfigurationError(f"{source} {wrong}; it takes {setting.takes}.") from None
+    return read
 
 
-def _text(value: Any, source: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ConfigurationError(f"{source} is empty: give it a value, or leave it out.")
+def _text(setting: Setting, value: Any) -> str:
+    if not isinstance(value, str) or len(value.split()) != 1:
+        raise ValueError(setting.takes)
     return value.strip()
 
 
-def _switch(value: Any, source: str) -> bool:
-    if isinstance(value, bool):
-        return value
+def _folder(setting: Setting, value: Any) -> Path:
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise ValueError(setting.takes)
+    return Path(value.strip())
+
+
+def _switch(setting: Setting, value: Any) -> bool:
     word = str(value).strip().lower()
     if word not in _TRUE | _FALSE:
-        raise ConfigurationError(f"{source} is {value!r}; it takes true or false.")
+        raise ValueError(setting.takes)
     return word in _TRUE
 
 
-def _list(value: Any, source: str) -> tuple[str, ...]:
+def _list(setting: Setting, value: Any) -> tuple[str, ...]:
     items = cast("list[object]", value) if isinstance(value, list) else [value]
-    try:
-        return tuple(word for item in items for word in shlex.split(str(item)))
-    except ValueError as error:
-        raise ConfigurationError(f"{source} is {value!r}: {error}.") from None
+    words = tuple(word for item in items for word in shlex.split(str(item)))
+    if setting.name == "env" and not all("=" in word for word in words):
+        raise ValueError(setting.takes)
+    return words
 
 
-def _pairs(items: tuple[str, ...], source: str) -> tuple[str, ...]:
-    for item in items:
-        if "=" not in item:
-            raise ConfigurationError(f"{source} has {item!r}; it takes NAME=VALUE pairs.")
-    return items
+def _pairs(items: Iterable[str]) -> dict[str, str]:
+    return dict(item.split("=", 1) for item in items)
 
 
-def _seconds(value: Any, source: str) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = 0.0
+def _seconds(setting: Setting, value: Any) -> float:
+    seconds = float(value)
     if not 0 < seconds < float("inf"):
-        raise ConfigurationError(f"{source} is {value!r}; it takes a number of seconds above 0.")
+        raise ValueError(setting.takes)
     return seconds
 
 
-def _choice(setting: Setting, value: Any, source: str) -> str:
+def _choice(setting: Setting, value: Any) -> str:
     if value not in setting.choices:
-        raise ConfigurationError(f"{source} is {value!r}; it takes {' or '.join(setting.choices)}.")
+        raise ValueError(setting.takes)
     return str(value)
+
+
+_READERS: dict[Kind, Callable[[Setting, Any], Any]] = {
+    "text": _text,
+    "list": _list,
+    "switch": _switch,
+    "seconds": _seconds,
+    "folder": _folder,
+    "choice": _choice,
+}

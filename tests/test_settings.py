@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_dagger_rust.errors import ConfigurationError
 from pytest_dagger_rust.options import CargoOptions
-from pytest_dagger_rust.settings import SETTINGS, resolve
+from pytest_dagger_rust.settings import SETTINGS, check_names, resolve
 
 
 def test_defaults_describe_a_plain_cargo_build() -> None:
@@ -64,7 +64,12 @@ def test_every_setting_reaches_the_cargo_options() -> None:
         ("connect_timeout", "nan", "seconds above 0"),
         ("on_missing_engine", "panic", "takes fail or skip"),
         ("env", "NOVALUE", "takes NAME=VALUE pairs"),
-        ("packages", '"open', "No closing quotation"),
+        ("packages", '"open', "takes names, separated by spaces"),
+        ("profile", "my profile", "takes one name"),
+        ("builder_image", "rust 1", "takes the name of an image"),
+        ("workspace", "", "takes the path of a folder"),
+        ("features", "a --evil", "'--evil', which is not a name cargo takes"),
+        ("env", "CARGO_HOME=/x", "may not set CARGO_HOME"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_source(name: str, value: str, words: str) -> None:
@@ -72,6 +77,25 @@ def test_a_wrong_value_is_told_with_its_source(name: str, value: str, words: str
     variable = f"PYTEST_DAGGER_RUST_{name.upper()}"
     with pytest.raises(ConfigurationError, match=variable) as error:
         resolve({}, {variable: value}, {})
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
+@pytest.mark.parametrize("value", ["", [], 3, ["a", 3]], ids=repr)
+def test_no_type_of_an_ini_file_ends_in_another_error(setting: Any, value: Any) -> None:
+    """What a TOML file may hold is read, or refused as a configuration error."""
+    with contextlib.suppress(ConfigurationError):
+        assert setting.name in resolve({}, {}, {setting.name: value}).sources
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("proflie", "Did you mean profile?"), ("xyz", "There are: profile, target.")],
+)
+def test_the_nearest_name_is_suggested(name: str, words: str) -> None:
+    """A name that is near one there is gets that, any other the whole list."""
+    with pytest.raises(ConfigurationError, match=f"there is no option {name}") as error:
+        check_names("option", [name], ["target", "profile"])
     assert words in str(error.value)
 
 

@@ -186,27 +186,6 @@ def test_options_the_workspace_has_no_answer_to(
         assert word in text
 
 
-@pytest.mark.parametrize(
-    ("argument", "words"),
-    [
-        (
-            "--dagger-rust-all-features=perhaps",
-            "--dagger-rust-all-features is 'perhaps'; it takes true or false.",
-        ),
-        (
-            "--dagger-rust-connect-timeout=0",
-            "--dagger-rust-connect-timeout is '0'; it takes a number of seconds",
-        ),
-        ("--dagger-rust-on-missing-engine=cry", "it takes fail or skip."),
-    ],
-)
-def test_a_wrong_setting_stops_pytest_at_its_start(project: Project, argument: str, words: str) -> None:
-    """A usage error, before anything is collected or connected."""
-    result = project.pytest(argument, any=TWO_TESTS)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: pytest-dagger-rust: *{words}*"])
-
-
 IN_THE_TEST = """
 import pytest
 from pytest_dagger_rust import ConfigurationError, RunFailedError, RunTimeoutError

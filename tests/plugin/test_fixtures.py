@@ -193,13 +193,6 @@ def test_the_plugin_can_be_left_out(bare_project: Project) -> None:
     result.stdout.fnmatch_lines(["*fixture 'cached_rust_build' not found*"])
 
 
-def test_the_header_says_what_was_configured_and_where(project: Project) -> None:
-    """Each value that is no default is shown with its source."""
-    result = project.pytest("--dagger-rust-profile=release", any="def test_any():\n    pass\n")
-    result.stdout.fnmatch_lines(["dagger-rust: *profile=release (--dagger-rust-profile)*"])
-    result.stdout.fnmatch_lines(["dagger-rust: workspace=* (ini option dagger_rust_workspace)*"])
-
-
 WORKERS = """
 import os
 import pytest
