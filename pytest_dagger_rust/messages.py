@@ -47,7 +47,10 @@ class Diagnostic:
 
 @dataclass(frozen=True)
 class Artifact:
-    """One artifact of a package's target; paths are those cargo named inside the builder container."""
+    """One artifact of a package's target; paths are those cargo named inside the builder container.
+
+    `is_test` tells a target compiled with its tests, and the harness that runs them, from the target itself.
+    """
 
     name: str
     package: str
@@ -58,6 +61,8 @@ class Artifact:
     filenames: tuple[str, ...]
     executable: str | None
     fresh: bool
+    src_path: str = ""
+    is_test: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,13 @@ class CargoMessages:
 
     @property
     def executables(self) -> tuple[Artifact, ...]:
-        """The artifacts that can be run: bins and examples (and tests, where they were asked for)."""
-        return tuple(a for a in self.artifacts if a.executable is not None)
+        """The artifacts that can be run: bins and examples."""
+        return tuple(a for a in self.artifacts if a.executable is not None and not a.is_test)
+
+    @property
+    def tests(self) -> tuple[Artifact, ...]:
+        """The executables that run tests, where these were asked for."""
+        return tuple(a for a in self.artifacts if a.executable is not None and a.is_test)
 
 
 def parse(lines: Iterable[str]) -> CargoMessages:
@@ -142,6 +152,8 @@ def _artifact(message: dict[str, Any]) -> Artifact:
         filenames=tuple(message["filenames"]),
         executable=message["executable"],
         fresh=message["fresh"],
+        src_path=target["src_path"],
+        is_test=message["profile"]["test"],
     )
 
 

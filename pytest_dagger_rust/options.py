@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NAME = re.compile(r"[\w.@:+/#-]+", re.ASCII)
+_PATTERN = re.compile(r"[\w.@:+/#*?\[\]!-]+", re.ASCII)
 _FEATURE = re.compile(r"[\w.+/?:-]+", re.ASCII)
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _OWNED_ENV = frozenset({"CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_BUILD_DIR"})
@@ -27,9 +28,9 @@ class CargoOptions:
     """The options of one `cargo build`, named as on cargo's command line.
 
     `packages`, `bins` and `examples` select what is built, empty meaning cargo's default members and all their
-    binaries. `profile` is a cargo profile ("dev", "release", or one of the workspace's own), `target` a target
-    triple. `env` is set for cargo, rustc and build scripts. `locked=None` leaves Cargo.lock to cargo, as a plain
-    `cargo build` does.
+    binaries; each name may be a pattern, as in `packages=("*",)` for all members. `profile` is a cargo profile
+    ("dev", "release", or one of the workspace's own), `target` a target triple. `env` is set for cargo, rustc and
+    build scripts. `locked=None` leaves Cargo.lock to cargo, as a plain `cargo build` does.
 
     Raises ConfigurationError for a value cargo could not take.
     """
@@ -48,7 +49,7 @@ class CargoOptions:
 
     def __post_init__(self) -> None:
         for name in ("packages", "bins", "examples"):
-            object.__setattr__(self, name, _names(name, getattr(self, name), _NAME))
+            object.__setattr__(self, name, _names(name, getattr(self, name), _PATTERN))
         object.__setattr__(self, "features", _names("features", self.features, _FEATURE))
         _check_name("profile", self.profile, _NAME)
         if self.target is not None:

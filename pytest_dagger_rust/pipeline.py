@@ -42,6 +42,7 @@ VOLUME = "/pytest-dagger-rust"
 PACKAGES = "/pytest-dagger-rust-packages"
 INPUT = "/pytest-dagger-rust-input"
 SEED = f"{INPUT}/seed"
+LINKED = f"{INPUT}/linked"
 OUT = "/out"
 
 # Exit codes of scripts/cargo.sh.
@@ -59,6 +60,16 @@ class BuildRequest:
     runtime: dagger.Container
     excludes: tuple[str, ...] = ()
     folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
+    tests: bool = False
+
+    def dependency_arguments(self, skeleton: Skeleton) -> tuple[str, ...]:
+        """Give cargo's subcommand and flags for the skeleton."""
+        return ("build", *skeleton.selection(self.options, tests=self.tests), *self.options.build_flags())
+
+    def source_arguments(self) -> tuple[str, ...]:
+        """Give cargo's subcommand and flags for the sources."""
+        subcommand = ("test", "--tests", "--no-fail-fast") if self.tests else ("build",)
+        return (*subcommand, *self.options.selection_flags(), *self.options.build_flags())
 
 
 async def build(
@@ -84,14 +95,19 @@ async def build(
         request = BuildRequest(
             client, workspace, options or CargoOptions(), builder, runtime, tuple(excludes), Path(folder)
         )
-        async with _engine_errors():
-            out, text = await _run(request)
+        out, text = await run_build(request)
     report = read_report(text, started)
     container = runtime.with_directory("/usr/local/bin", out.directory("examples")).with_directory(
         "/usr/local/bin", out.directory("bin")
     )
     binaries = {artifact.name: artifact for artifact in messages.parse(section(text, "sources")).executables}
     return RustBuild(MappingProxyType(binaries), report, container, out, client, engine)
+
+
+async def run_build(request: BuildRequest) -> tuple[dagger.Directory, str]:
+    """Run both execs; give the folder that the second one hands out, and the text of its report."""
+    async with _engine_errors():
+        return await _run(request)
 
 
 async def _run(request: BuildRequest) -> tuple[dagger.Directory, str]:
@@ -130,15 +146,14 @@ def _dependencies(step: _Step, skeleton: Skeleton) -> dagger.Container:
         *archive.text_entries((f"{step.root}/{path}", text) for path, text in skeleton.files.items()),
         *filter(None, (archive.disk_entry(step.base, path) for path in verbatim)),
     ]
-    flags = (*skeleton.selection(request.options), *request.options.build_flags())
-    return _exec(step, "dependencies", archive.pack(entries, request.folder), flags)
+    packed = archive.pack(entries, request.folder)
+    return _exec(step, "dependencies", packed, request.dependency_arguments(skeleton))
 
 
 async def _sources(
     step: _Step, packed: archive.Archive, seed: dagger.Directory | None
 ) -> tuple[dagger.Directory, str]:
-    options = step.request.options
-    container = _exec(step, "sources", packed, (*options.selection_flags(), *options.build_flags()), seed)
+    container = _exec(step, "sources", packed, step.request.source_arguments(), seed)
     out = container.directory(OUT)
     async with _build_errors(step):
         return out, await out.file("report").contents()
@@ -184,7 +199,7 @@ def _exec(
     step: _Step,
     phase: Phase,
     packed: archive.Archive,
-    flags: tuple[str, ...],
+    arguments: tuple[str, ...],
     seed: dagger.Directory | None = None,
 ) -> dagger.Container:
     client = step.request.client
@@ -197,21 +212,31 @@ def _exec(
     )
     if seed is not None:
         container = container.with_mounted_directory(SEED, seed)
+    if step.request.tests:
+        container = container.with_new_file(LINKED, _linked_text(step))
     for name, value in step.request.options.env.items():
         container = container.with_env_variable(name, value)
-    return container.with_exec(_command(step, phase, packed, flags))
+    return container.with_exec(_command(step, phase, packed, arguments))
+
+
+def _linked_text(step: _Step) -> str:
+    linked = step.request.workspace.linked_into_tests()
+    pairs = sorted((manifest, other) for manifest, others in linked.items() for other in others)
+    return "".join(
+        "\t".join(os.path.normpath(f"{step.root}/{path}") for path in pair) + "\n" for pair in pairs
+    )
 
 
 def _volume(step: _Step, phase: Phase) -> dagger.CacheVolume:
     return step.request.client.cache_volume(f"pytest-dagger-rust-{phase}-{step.key}")
 
 
-def _command(step: _Step, phase: Phase, packed: archive.Archive, flags: tuple[str, ...]) -> list[str]:
+def _command(step: _Step, phase: Phase, packed: archive.Archive, cargo: tuple[str, ...]) -> list[str]:
     text = script("cargo.sh")
     env = (f"{name}={value}" for name, value in step.request.options.env.items())
-    build_id = hashlib.sha256("\0".join([text, packed.digest, step.root, *flags, *env]).encode()).hexdigest()
+    build_id = hashlib.sha256("\0".join([text, packed.digest, step.root, *cargo, *env]).encode()).hexdigest()
     arguments = [phase, f"{INPUT}/{packed.digest}.tar", packed.digest, step.root, SEED, build_id, STUB_MARKER]
-    return ["sh", "-c", text, "cargo.sh", *arguments, *flags]
+    return ["sh", "-c", text, "cargo.sh", *arguments, *cargo]
 
 
 _NO_IMAGE = re.compile(r'failed to resolve image "(?P<image>[^"]+)"')

@@ -42,11 +42,14 @@ def translate(
     default: Sequence[Package],
     bare: frozenset[str],
     specs: Mapping[str, str],
+    *,
+    tests: bool = False,
 ) -> tuple[str, ...]:
     """Return the flags that get the same dependencies compiled from the skeleton, with the same features.
 
     The packages stay what they are, because cargo unifies features over all of them. `bare` are those whose
-    binaries cannot be linked as ordinary ones; `specs` say how to name those whose name alone is not enough.
+    binaries cannot be linked as ordinary ones; `specs` say how to name those whose name alone is not enough;
+    with `tests`, development dependencies are compiled too.
     Raises WorkspaceError for a target that is not there, naming those that are.
     """
     selected, others = _packages(wanted.packages, members, default)
@@ -55,7 +58,8 @@ def translate(
     if targets:
         return (*flags, *targets)
     # Binaries need what the library stub of their package needs, and a library is not linked.
-    return (*flags, "--lib") if any(map(has_program, selected)) else flags
+    flags = (*flags, "--lib") if any(map(has_program, selected)) else flags
+    return (*flags, "--examples") if tests else flags
 
 
 def _packages(

@@ -64,13 +64,13 @@ class Skeleton:
     _bare: frozenset[str] = field(repr=False, compare=False)
     _specs: Mapping[str, str] = field(repr=False, compare=False)
 
-    def selection(self, wanted: selection.Selection) -> tuple[str, ...]:
+    def selection(self, wanted: selection.Selection, *, tests: bool = False) -> tuple[str, ...]:
         """Translate what a real `cargo build` selects into the flags for this skeleton.
 
-        Features, profile and target are the same flags for both builds. Raises WorkspaceError for a target
-        that is not there, naming those that are.
+        Features, profile and target are the same flags for both builds. With `tests`, the packages' tests are
+        what is built. Raises WorkspaceError for a target that is not there, naming those that are.
         """
-        return selection.translate(wanted, self._members, self._default, self._bare, self._specs)
+        return selection.translate(wanted, self._members, self._default, self._bare, self._specs, tests=tests)
 
 
 @dataclass(frozen=True, slots=True)

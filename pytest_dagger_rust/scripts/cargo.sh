@@ -1,7 +1,7 @@
 # Runs cargo on an unpacked archive, inside the builder container. POSIX sh; coreutils or busybox.
 #
-#   cargo.sh dependencies ARCHIVE DIGEST ROOT SEED BUILD_ID MARKER [cargo flags...]
-#   cargo.sh sources      ARCHIVE DIGEST ROOT SEED BUILD_ID MARKER [cargo flags...]
+#   cargo.sh dependencies ARCHIVE DIGEST ROOT SEED BUILD_ID MARKER build [cargo flags...]
+#   cargo.sh sources      ARCHIVE DIGEST ROOT SEED BUILD_ID MARKER build|test [cargo flags...]
 #
 # The volume at $VOLUME keeps, between runs: the source tree (files/, described by index), the target folder, and
 # proofs/, which say what each binary was linked from. A file is written only when its content differs from the
@@ -18,6 +18,9 @@ target=$VOLUME/target
 out=/out
 work=/tmp/pytest-dagger-rust
 tab=$(printf "\t")
+linked=/pytest-dagger-rust-input/linked
+below_root=
+[ "$root" = . ] || below_root=$root/
 
 # Dependency sets a volume holds before it starts anew; what bounds its growth.
 KEEP=8
@@ -180,7 +183,30 @@ take_seed() {
     : >"$VOLUME/seeds/$key"
 }
 
+# Cargo hands each test binary to a runner, with the folder and the environment the tests have to have: this one
+# writes them down, and runs nothing. A line: executable, folder, environment in base64.
+record_tests() {
+    cat >"$work/recorder" <<'END'
+#!/bin/sh
+{
+    printf '%s\t%s\t' "$1" "$PWD"
+    base64 </proc/$$/environ | tr -d '\n'
+    echo
+} >>"$PYTEST_DAGGER_RUST_RECORD"
+END
+    chmod +x "$work/recorder"
+    export PYTEST_DAGGER_RUST_RECORD="$out/tests"
+    triple=$(rustc -vV | sed -n 's/^host: //p')
+    while [ $# -gt 0 ]; do
+        [ "$1" != --target ] || triple=$2
+        shift
+    done
+    export "CARGO_TARGET_$(echo "$triple" | tr 'a-z-' 'A-Z_')_RUNNER=$work/recorder"
+}
+
 run_cargo() {
+    rm -f "$out/tests"
+    [ "$1" != test ] || record_tests "$@"
     rm -f "$work/stderr.fifo"
     mkfifo "$work/stderr.fifo"
     tee "$out/stderr" <"$work/stderr.fifo" >&2 &
@@ -188,8 +214,10 @@ run_cargo() {
     status=0
     (
         cd "$tree/$root"
+        subcommand=$1
+        shift
         CARGO_TARGET_DIR=$target CARGO_BUILD_BUILD_DIR=$target CARGO_BUILD_DEP_INFO_BASEDIR=$tree \
-            exec cargo build --message-format=json-diagnostic-rendered-ansi "$@"
+            exec cargo "$subcommand" --message-format=json-diagnostic-rendered-ansi "$@"
     ) 9>&- >"$out/messages" 2>"$work/stderr.fifo" || status=$?
     wait
     rm -f "$VOLUME/running"
@@ -217,18 +245,46 @@ proof_of() {
     echo "$VOLUME/proofs/$1/$(stat -c %i-%s-%Y "$target/$1")"
 }
 
-# A binary is proved when nothing it was linked from has changed its content since it was linked: cargo's dep-info
-# file beside it names its inputs, the proof is the index of that moment.
-proved() {
-    proof=$(proof_of "$1")
+# What a binary was linked from: cargo's dep-info file beside it names it.
+inputs_of_program() {
     inputs=$target/$1.d
     [ -e "$inputs" ] || inputs=$target/${1%.*}.d
-    [ -e "$proof" ] && [ -e "$inputs" ] || return 1
+    [ -e "$inputs" ] || return 0
+    space=$(printf '\001')
+    sed "s/\\\\ /$space/g" "$inputs" | tr ' ' '\n' | tr "$space" ' '
+}
+
+# For a test, and for the programs built beside tests, cargo writes no such file. There are those of rustc: for its
+# own crate, and for the crates that may be linked into it. One of these that was compiled in this very run is right,
+# and so is what was not linked anew with it.
+inputs_of_test() {
+    manifest=$(grep -F "\"executable\":\"$target/$1\"" "$out/messages" | sed -n 's/.*"manifest_path":"\([^"]*\)".*/\1/p')
+    grep -F "${manifest#"$tree"/}$tab" "$linked" | cut -f 2 | sed "s|.*|\"manifest_path\":\"$tree/&\"|" >"$work/linked"
+    {
+        if [ -e "$target/$1.d" ] && [ "${1##*/deps/}" != "$1" ]; then
+            echo "$target/$1.d"
+        else
+            ls "$target/${1%/*}/deps/$(basename "$1" | tr - _)"-*.d 2>/dev/null
+        fi
+        grep -F -f "$work/linked" "$out/messages" | grep '"executable":null,"fresh":true' |
+            sed -n -e 's/.*"filenames":\["\([^"]*\)".*/\1/' -e 's|/build-script-[^/]*$|/*.d|p' -e t \
+                -e 's|/lib\([^/]*\)\.[a-z]*$|/\1.d|p'
+    } | while IFS= read -r dep_info; do
+        # The pattern for the dep-info of a build script is expanded here.
+        for path in $dep_info; do sed -n 's/:$//p' "$path"; done
+    done | sed -e 's/\\ / /g' -e "s|^$tree/||" -e t -e "s|^[^/]|$below_root&|"
+}
+
+# A binary is proved when nothing it was linked from has changed its content since it was linked: the proof is the
+# index of that moment.
+proved() {
+    proof=$(proof_of "$1")
+    [ -e "$proof" ] || return 1
+    if [ -e "$linked" ]; then inputs_of_test "$1"; else inputs_of_program "$1"; fi |
+        sed -e ':again' -e 's|/\./|/|' -e 's|[^/][^/]*/\.\./||' -e 't again' >"$work/inputs"
+    [ -s "$work/inputs" ] || return 1
     comm -3 "$proof" "$VOLUME/index" | sed "s/^$tab//" | cut -b 68- | sort -u >"$work/changed"
     [ -s "$work/changed" ] || return 0
-    space=$(printf '\001')
-    sed "s/\\\\ /$space/g" "$inputs" | tr ' ' '\n' | tr "$space" ' ' |
-        sed -e ':again' -e 's|/\./|/|' -e 's|[^/][^/]*/\.\./||' -e 't again' >"$work/inputs"
     ! grep -q -x -F -f "$work/changed" "$work/inputs"
 }
 
@@ -252,15 +308,37 @@ prove() {
     done <"$work/executables"
 }
 
+refuse_stubs() {
+    while read -r _ path; do
+        ! grep -q -a -F -- "$marker" "$path" || fail 96 "$path is a stub, not the program"
+    done <"$work/executables"
+}
+
 hand_out() {
     mkdir -p "$out/bin" "$out/examples"
     while read -r _ path; do
-        ! grep -q -a -F -- "$marker" "$path" || fail 96 "$path is a stub, not the program"
         case $path in
         */examples/*) cp "$path" "$out/examples/" ;;
         *) cp "$path" "$out/bin/" ;;
         esac
     done <"$work/executables"
+}
+
+# Tests find what they may look for where it was when they were compiled: themselves, the programs and libraries of
+# the workspace, the output of build scripts, and the sources.
+hand_out_tests() {
+    mkdir -p "$out/target/tmp"
+    {
+        cut -d ' ' -f 2- "$work/executables"
+        grep '"reason":"compiler-artifact"' "$out/messages" | grep -v '"proc-macro"' | grep -o '"/[^"]*\.so"' | tr -d '"'
+        grep '"reason":"build-script-executed"' "$out/messages" | grep 'path+file:' |
+            sed -n 's/.*"out_dir":"\([^"]*\)".*/\1/p'
+    } | sort -u | while IFS= read -r path; do
+        name=${path#"$target"/}
+        mkdir -p "$out/target/$(dirname "$name")"
+        cp -a "$path" "$out/target/$name"
+    done
+    cp "$archive" "$out/sources.tar"
 }
 
 # All that the host wants to know, in one file.
@@ -273,6 +351,10 @@ report() {
     grep '^{' "$out/messages" || true
     echo "== sources finished"
     date +%s.%N
+    echo "== root"
+    echo "$tree/$root"
+    echo "== tests"
+    cat "$out/tests" 2>/dev/null || true
     echo "== steps"
     cat "$out/steps"
 }
@@ -316,7 +398,8 @@ build_sources() {
         prove || fail 96 "a binary could not be proved to come from the current sources"
     fi
     step prove
-    hand_out
+    refuse_stubs
+    if [ "$1" = test ]; then hand_out_tests; else hand_out; fi
     step hand_out
 }
 

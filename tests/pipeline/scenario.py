@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_dagger_rust import CargoOptions, RustWorkspace, build
+from pytest_dagger_rust.rust_test_build import build_tests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import dagger
 
     from pytest_dagger_rust import Engine, RustBuild
+    from pytest_dagger_rust.rust_test_build import RustTestBuild
 
 
 @dataclass
@@ -64,6 +66,16 @@ class Scenario:
                 runtime=self.runtime,
                 engine=self.engine,
             )
+
+        return self.engine.call(run)
+
+    def build_tests(self, **changes: Any) -> RustTestBuild:
+        """Load the workspace and build the tests of all its members."""
+        options = replace(self.options, packages=("*",), **changes)
+
+        async def run() -> RustTestBuild:
+            client, workspace = self.engine.client, RustWorkspace.load(self.root)
+            return await build_tests(client, workspace, options, builder=self.builder)
 
         return self.engine.call(run)
 

@@ -81,6 +81,20 @@ def test_translation(skeleton: Skeleton, wanted: Wanted, flags: tuple[str, ...])
 
 
 @pytest.mark.parametrize(
+    ("wanted", "flags"),
+    [
+        (Wanted(packages=("*",)), ("--workspace", "--lib", "--examples")),
+        (Wanted(packages=("suite",)), (P, "suite", "--examples")),
+    ],
+)
+def test_tests_need_development_dependencies(
+    skeleton: Skeleton, wanted: Wanted, flags: tuple[str, ...]
+) -> None:
+    """The stub examples get them compiled, also for a package that has nothing but tests."""
+    assert skeleton.selection(wanted, tests=True) == flags
+
+
+@pytest.mark.parametrize(
     ("wanted", "words", "there"),
     [
         (Wanted(bins=("web",)), "no bin named `web`", "cli, helper"),

@@ -1,0 +1,119 @@
+"""The test binaries of a workspace: built as programs are, and placed where they run as `cargo test` runs them."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pytest_dagger_rust import messages
+from pytest_dagger_rust.outcome import read_report, section
+from pytest_dagger_rust.pipeline import VOLUME, BuildRequest, run_build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import dagger
+
+    from pytest_dagger_rust.options import CargoOptions
+    from pytest_dagger_rust.rust_build import BuildReport
+    from pytest_dagger_rust.workspace import RustWorkspace
+
+SOURCES = "/pytest-dagger-rust-sources.tar"
+
+# What the build and the engine set, and `cargo test` on a user's machine would not.
+_OURS = re.compile(
+    "CARGO_BUILD_BUILD_DIR|CARGO_BUILD_DEP_INFO_BASEDIR|CARGO_TARGET_DIR|CARGO_TARGET_.*_RUNNER|LC_ALL|PACKAGES"
+    "|VOLUME|PYTEST_DAGGER_RUST_.*|OTEL_.*|TRACEPARENT|PWD|OLDPWD"
+)
+
+
+@dataclass(frozen=True)
+class RustTestBinary:
+    """One test binary; `src_path` is relative to the workspace's root, the other paths are the container's.
+
+    `kind` is that of its target: "lib", "bin", "test", "example" or "bench". `folder` and `env` are those that
+    `cargo test` runs it with. One without `harness` has a `main` of its own.
+    """
+
+    package: str
+    target: str
+    kind: str
+    src_path: str
+    harness: bool
+    executable: str
+    folder: str
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RustTestBuild:
+    """All test binaries of one build, in cargo's order, and the builder container in which they can be run."""
+
+    binaries: tuple[RustTestBinary, ...]
+    report: BuildReport
+    client: dagger.Client
+    container: dagger.Container
+
+
+async def build_tests(
+    client: dagger.Client,
+    workspace: RustWorkspace,
+    options: CargoOptions,
+    *,
+    builder: dagger.Container,
+    excludes: Sequence[str] = (),
+) -> RustTestBuild:
+    """Build the tests of the selected packages in `builder`, as `cargo test --tests` does.
+
+    Raises what `build` raises.
+    """
+    started = time.time()
+    with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:
+        request = BuildRequest(
+            client, workspace, options, builder, builder, tuple(excludes), Path(folder), tests=True
+        )
+        out, text = await run_build(request)
+    container = builder.with_mounted_directory(f"{VOLUME}/target", out.directory("target"))
+    container = container.with_mounted_file(SOURCES, out.file("sources.tar"))
+    binaries = tuple(_binaries(workspace, text))
+    return RustTestBuild(binaries, read_report(text, started), client, container)
+
+
+def _binaries(workspace: RustWorkspace, text: str) -> Iterator[RustTestBinary]:
+    (root,) = section(text, "root")
+    harnessless = {
+        (package.name, target.kind, target.name)
+        for package in workspace.packages
+        for target in package.targets
+        if not target.harness
+    }
+    records = {line.split("\t")[0]: line.split("\t")[1:] for line in section(text, "tests")}
+    for artifact in messages.parse(section(text, "sources")).tests:
+        if artifact.executable not in records:
+            continue
+        folder, environ = records[artifact.executable]
+        # The kind of a library is what it is compiled to.
+        kind = artifact.kind[0] if artifact.kind[0] in {"bin", "test", "example", "bench"} else "lib"
+        yield RustTestBinary(
+            package=artifact.package,
+            target=artifact.name,
+            kind=kind,
+            src_path=os.path.relpath(artifact.src_path, root),
+            harness=(artifact.package, kind, artifact.name) not in harnessless,
+            executable=artifact.executable,
+            folder=folder,
+            env=MappingProxyType(_environment(environ)),
+        )
+
+
+def _environment(encoded: str) -> dict[str, str]:
+    pairs = base64.b64decode(encoded).decode("utf-8", "surrogateescape").split("\0")
+    environ = (pair.split("=", 1) for pair in pairs if "=" in pair)
+    return {name: value for name, value in environ if not _OURS.fullmatch(name)}
