@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.messages import Artifact, Diagnostic, Span
     from pytest_dagger_rust.options import CargoOptions
     from pytest_dagger_rust.pipeline import build
-    from pytest_dagger_rust.running import RunFailedError, RunResult, RunTimeoutError
+    from pytest_dagger_rust.running import OutputMissingError, RunFailedError, RunResult, RunTimeoutError
     from pytest_dagger_rust.rust_build import BlockingRustBuild, BuildReport, RustBuild
     from pytest_dagger_rust.skeleton import Skeleton
     from pytest_dagger_rust.workspace import Package, RustWorkspace, Target
@@ -34,6 +34,7 @@ __all__ = [
     "Diagnostic",
     "Engine",
     "EngineUnavailable",
+    "OutputMissingError",
     "Package",
     "RunFailedError",
     "RunResult",
@@ -64,7 +65,7 @@ _HOMES = {
     "messages": ("Artifact", "Diagnostic", "Span"),
     "options": ("CargoOptions",),
     "pipeline": ("build",),
-    "running": ("RunFailedError", "RunResult", "RunTimeoutError"),
+    "running": ("OutputMissingError", "RunFailedError", "RunResult", "RunTimeoutError"),
     "rust_build": ("BlockingRustBuild", "BuildReport", "RustBuild"),
     "skeleton": ("Skeleton",),
     "workspace": ("Package", "RustWorkspace", "Target"),

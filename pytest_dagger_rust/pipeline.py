@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from pytest_dagger_rust import archive, messages
+from pytest_dagger_rust import agent, archive, messages
 from pytest_dagger_rust.errors import DaggerRustError, EngineUnavailable, RustBuildError, StaleBinaryError
 from pytest_dagger_rust.options import CargoOptions
 from pytest_dagger_rust.outcome import failure_text, read_report, section
@@ -101,7 +101,15 @@ async def build(
         "/usr/local/bin", out.directory("bin")
     )
     binaries = {artifact.name: artifact for artifact in messages.parse(section(text, "sources")).executables}
-    return RustBuild(MappingProxyType(binaries), report, container, out, client, engine)
+    return RustBuild(
+        MappingProxyType(binaries),
+        report,
+        container,
+        out,
+        client,
+        engine,
+        agent_folder=agent.folder(client, builder),
+    )
 
 
 async def run_build(request: BuildRequest) -> tuple[dagger.Directory, str]:

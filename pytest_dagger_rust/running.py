@@ -2,41 +2,73 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import dataclasses
 import shlex
 import signal
 import tempfile
-import uuid
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
+from pytest_dagger_rust import agent
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
-from pytest_dagger_rust.scripts import script
+from pytest_dagger_rust.runtime import Setup, SetupOptions, check_absolute, check_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-    import dagger
+    from pytest_dagger_rust.runtime import Runtime
 
-FileContent: TypeAlias = "str | bytes | Path"
-
-RESULT = "/pytest-dagger-rust-run/result"
-
-# Bytes of each output stream a run keeps; a base64 answer of this size still fits one response of the engine.
+# Bytes of each output stream a run keeps.
 OUTPUT_LIMIT = 64 * 1024 * 1024
 
-# timeout(1) answers 124, or 137 where the program had to be killed.
-_TIMED_OUT = (124, 137)
+# Standard input up to this size travels in the query itself.
+_SHORT = 64 * 1024
+_STDIN = "/pytest-dagger-rust-stdin"
+
+
+class OutputMissingError(DaggerRustError, KeyError):
+    """A file was asked for that the program did not write, or that was not named in `outputs`."""
+
+    __str__ = Exception.__str__
+
+
+class OutputFiles(Mapping[str, bytes]):
+    """What a program wrote: the absolute path of each file in the container, and its bytes.
+
+    Asking for a file that is not there raises OutputMissingError, which says what the program did.
+    """
+
+    def __init__(self, files: Mapping[str, bytes] | None = None, story: str = "") -> None:
+        self._files = dict(files or {})
+        self._story = story
+
+    def __getitem__(self, path: str) -> bytes:
+        if path in self._files:
+            return self._files[path]
+        there = ", ".join(self._files) or "none"
+        msg = f"There is no output {path}. Files read back: {there}.\n{self._story}"
+        raise OutputMissingError(msg)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __repr__(self) -> str:
+        sizes = [f"{path}: {len(data)} bytes" for path, data in self._files.items()]
+        return f"<{', '.join(sizes) or 'no files'}>"
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a program did: its exit code, its output, and the seconds it took.
+    """What a program did: its exit code, its output, the files it wrote, and the seconds it took.
 
-    A program ended by a signal has the exit code a shell gives it, 128 plus the signal's number, and `signal` is
-    the signal's name.
+    `signal` is the name of the signal that ended the program, as "SIGSEGV", and None when it exited by itself; the
+    exit code is then the one a shell gives, 128 plus the signal's number. `dropped` counts the bytes of standard
+    output and of standard error that were beyond the limit and are lost.
     """
 
     command: tuple[str, ...]
@@ -44,6 +76,9 @@ class RunResult:
     stdout_bytes: bytes
     stderr_bytes: bytes
     seconds: float
+    signal: str | None = None
+    dropped: tuple[int, int] = (0, 0)
+    files: Mapping[str, bytes] = field(default_factory=OutputFiles)
 
     @property
     def stdout(self) -> str:
@@ -56,27 +91,40 @@ class RunResult:
         return self.stderr_bytes.decode("utf-8", "replace")
 
     @property
-    def signal(self) -> str | None:
-        """The name of the signal that ended the program, as "SIGSEGV"; None when it exited by itself."""
-        try:
-            return signal.Signals(self.exit_code - 128).name if self.exit_code > 128 else None
-        except ValueError:
-            return None
+    def truncated(self) -> bool:
+        """Whether the program wrote more than a run keeps: 64 MiB of each stream."""
+        return any(self.dropped)
 
     def __repr__(self) -> str:
+        return f"<RunResult {self._headline()}>{self._tail()}"
+
+    def told(self) -> str:
+        """Give the command, how it ended, and the end of its output, as errors and reports show it."""
+        return self._headline() + self._tail()
+
+    def _headline(self) -> str:
         ended = f"died of {self.signal}" if self.signal else f"exit code {self.exit_code}"
-        lines = [f"<RunResult {shlex.join(self.command)}: {ended}, {self.seconds:.2f} s>"]
-        for name, text in (("stdout", self.stdout), ("stderr", self.stderr)):
-            lines += [f"{name}: {line}" for line in text.splitlines()[-5:]]
-        return "\n".join(lines)
+        return f"{shlex.join(self.command)}: {ended}, {self.seconds:.2f} s"
+
+    def _tail(self) -> str:
+        streams = zip(("stdout", "stderr"), (self.stdout_bytes, self.stderr_bytes), self.dropped, strict=True)
+        return "".join(f"\n{line}" for stream in streams for line in _tail_of(*stream))
+
+
+def _tail_of(name: str, data: bytes, dropped: int) -> Iterator[str]:
+    # Only the end is looked at: there may be a great deal before it.
+    for line in data[-2000:].decode("utf-8", "replace").splitlines()[-5:]:
+        yield f"{name}: {line}"
+    if dropped:
+        yield f"{name}: ... and {dropped} bytes more, which were dropped"
 
 
 class RunFailedError(DaggerRustError):
-    """A program run with `check=True` did not exit with 0; `result` is what it did."""
+    """A program run with `check=True` did not exit with 0, or left an output out; `result` is what it did."""
 
-    def __init__(self, result: RunResult) -> None:
+    def __init__(self, result: RunResult, reason: str = "") -> None:
         self.result = result
-        super().__init__(repr(result)[1:].replace(">", "", 1))
+        super().__init__(reason + result.told())
 
 
 class RunTimeoutError(DaggerRustError):
@@ -84,107 +132,131 @@ class RunTimeoutError(DaggerRustError):
 
     def __init__(self, result: RunResult, timeout: float) -> None:
         self.result = result
-        super().__init__(
-            f"stopped after its timeout of {timeout:g} s: {repr(result)[1:].replace('>', '', 1)}"
-        )
+        super().__init__(f"stopped after its timeout of {timeout:g} s: {result.told()}")
 
 
-@dataclass(frozen=True)
-class RunRequest:
+class RunOptions(SetupOptions, total=False):
+    """What a run may be given beside the program's arguments.
+
+    `stdin` is text or bytes. `outputs` are absolute paths of files and folders to read back into `result.files`.
+    `timeout` is in seconds. `check` raises RunFailedError unless the program exits with 0 and wrote all outputs.
+    """
+
+    stdin: str | bytes
+    outputs: Sequence[str]
+    timeout: float | None
+    check: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest(Setup):
     """One run as it was asked for."""
 
-    command: tuple[str, ...]
     stdin: str | bytes = b""
-    env: Mapping[str, str] | None = None
-    files: Mapping[str, FileContent] | None = None
-    cwd: str | None = None
+    outputs: Sequence[str] = ()
     timeout: float | None = None
+    check: bool = False
 
 
-async def run(client: dagger.Client, container: dagger.Container, request: RunRequest) -> RunResult:
+async def run(runtime: Runtime, request: RunRequest) -> RunResult:
     """Run a command in the container, anew each time.
 
-    Raises RunTimeoutError, or ConfigurationError for arguments that cannot be.
+    Raises RunTimeoutError, RunFailedError where the request asks for it, and ConfigurationError for arguments that
+    cannot be.
     """
     _check(request)
+    container = runtime.prepared(request)
+    text, stdin = _short_text(request.stdin), ""
+    if text is None:
+        stdin = _STDIN
+        container = container.with_mounted_file(stdin, runtime.inputs.file(request.stdin))
+    executed = container.with_exec(_command(request, stdin), stdin=text or "")
     with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:
-        if request.files:
-            container = _with_files(client, container, request.files, Path(folder))
-        for name, value in (request.env or {}).items():
-            container = container.with_env_variable(name, value)
-        # The engine answers an exec it has seen before from its cache; a run has to run.
-        container = container.with_env_variable("PYTEST_DAGGER_RUST_RUN", uuid.uuid4().hex)
-        executed = container.with_exec(_command(request), stdin=_encoded(request.stdin))
-        answer = await executed.file(RESULT).contents()
-    return _result(request, answer)
+        await executed.directory(agent.RESULT).export(folder)
+        result, timed_out = _read(request, Path(folder))
+    if timed_out:
+        raise RunTimeoutError(result, request.timeout or 0)
+    if request.check:
+        _require_success(request, result)
+    return result
 
 
 def _check(request: RunRequest) -> None:
-    for argument in request.command:
-        if not isinstance(argument, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"run: the argument {argument!r} is no text; write {str(argument)!r}.")
-    for name, value in (request.env or {}).items():
-        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"run: env {name} has {value!r}; write {str(value)!r}.")
-    if request.timeout is not None and request.timeout <= 0:
-        raise ConfigurationError(f"run: timeout is {request.timeout!r}; it takes seconds above 0.")
+    check_seconds("run: timeout", request.timeout)
+    if isinstance(request.outputs, str):
+        raise ConfigurationError(f"run: outputs is a text; write [{request.outputs!r}].")
+    check_absolute("run: outputs", request.outputs)
 
 
-def _command(request: RunRequest) -> list[str]:
-    timeout = "0" if request.timeout is None else f"{request.timeout:g}"
-    return [
-        "sh",
-        "-c",
-        script("run.sh"),
-        "run.sh",
-        timeout,
-        str(OUTPUT_LIMIT),
-        request.cwd or "",
-        *request.command,
-    ]
+def _short_text(stdin: str | bytes) -> str | None:
+    """Give standard input as the text a query can carry, None where it has to be a file."""
+    if len(stdin) > _SHORT:
+        return None
+    try:
+        return stdin if isinstance(stdin, str) else stdin.decode()
+    except UnicodeDecodeError:
+        return None
 
 
-def _encoded(stdin: str | bytes) -> str:
-    data = stdin.encode() if isinstance(stdin, str) else stdin
-    return base64.b64encode(data).decode()
+def _command(request: RunRequest, stdin: str) -> list[str]:
+    timeout = f"{request.timeout or 0:g}"
+    settings = [agent.RESULT, str(OUTPUT_LIMIT), timeout, request.cwd or "", stdin]
+    outputs = [str(len(request.outputs)), *request.outputs]
+    return [agent.PROGRAM, "run", *settings, *outputs, *request.command]
 
 
-def _with_files(
-    client: dagger.Client, container: dagger.Container, files: Mapping[str, FileContent], folder: Path
-) -> dagger.Container:
-    for path, content in files.items():
-        if not path.startswith("/"):
-            raise ConfigurationError(f"run: files has {path!r}; a path in the container is absolute.")
-        if isinstance(content, Path) and content.is_dir():
-            container = container.with_directory(path, client.host().directory(str(content.absolute())))
-        else:
-            container = container.with_file(path, _host_file(client, content, folder))
-    return container
-
-
-def _host_file(client: dagger.Client, content: FileContent, folder: Path) -> dagger.File:
-    if isinstance(content, Path) and not content.is_file():
-        raise ConfigurationError(f"run: files has {content}, which does not exist.")
-    data = content.read_bytes() if isinstance(content, Path) else content
-    data = data.encode() if isinstance(data, str) else data
-    # Named by its content, because the engine's host sync can miss a rewritten file of the same size and time.
-    copy = folder / hashlib.sha256(data).hexdigest()
-    copy.write_bytes(data)
-    if isinstance(content, Path):
-        copy.chmod(content.stat().st_mode & 0o777)
-    return client.host().file(str(copy))
-
-
-def _result(request: RunRequest, answer: str) -> RunResult:
-    code, times, stdout, stderr = answer.split("\n")[:4]
-    started, ended = times.split()
+def _read(request: RunRequest, folder: Path) -> tuple[RunResult, bool]:
+    """Read what the agent left, and whether the program was stopped for its timeout."""
+    status, *rest = (folder / "result").read_text().splitlines()
+    kind, _, value = status.partition(" ")
+    if kind == "failed":
+        raise ConfigurationError(_not_started(request, value))
+    words = [line.partition(" ")[2] for line in rest]
+    seconds, timed_out, dropped = float(words[0]), words[1] == "true", (int(words[2]), int(words[3]))
+    outputs = _read_outputs(request.outputs, folder)
+    exit_code = int(value) + (128 if kind == "signal" else 0)
     result = RunResult(
         request.command,
-        int(code),
-        base64.b64decode(stdout),
-        base64.b64decode(stderr),
-        float(ended) - float(started),
+        exit_code,
+        (folder / "stdout").read_bytes(),
+        (folder / "stderr").read_bytes(),
+        seconds,
+        _signal_name(int(value)) if kind == "signal" else None,
+        dropped,
     )
-    if request.timeout is not None and result.exit_code in _TIMED_OUT and result.seconds >= request.timeout:
-        raise RunTimeoutError(result, request.timeout)
-    return result
+    files = OutputFiles(outputs, result.told())
+    return dataclasses.replace(result, files=files), timed_out
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _not_started(request: RunRequest, reason: str) -> str:
+    name = request.command[0]
+    hint = "Is its folder (cwd) there, and has the runtime image the libraries it is linked with?"
+    return f"{name} could not be started in the runtime container: {reason}.\n  {hint}"
+
+
+def _read_outputs(outputs: Sequence[str], folder: Path) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    for number, path in enumerate(outputs):
+        copy = folder / f"output-{number}"
+        if copy.is_dir():
+            inner = sorted(file for file in copy.rglob("*") if file.is_file())
+            files |= {f"{path.rstrip('/')}/{file.relative_to(copy)}": file.read_bytes() for file in inner}
+        elif copy.exists():
+            files[path] = copy.read_bytes()
+    return files
+
+
+def _require_success(request: RunRequest, result: RunResult) -> None:
+    if result.exit_code != 0:
+        raise RunFailedError(result)
+    for path in request.outputs:
+        folder = f"{path.rstrip('/')}/"
+        if not any(file == path or file.startswith(folder) for file in result.files):
+            raise RunFailedError(result, f"{path} was not written: ")

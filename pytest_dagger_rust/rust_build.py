@@ -5,20 +5,26 @@ from __future__ import annotations
 import difflib
 import tempfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_dagger_rust import agent
 from pytest_dagger_rust.errors import ConfigurationError
-from pytest_dagger_rust.running import FileContent, RunFailedError, RunRequest, RunResult, run
+from pytest_dagger_rust.inputs import HostInputs
+from pytest_dagger_rust.running import RunRequest, RunResult, run
+from pytest_dagger_rust.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from os import PathLike
 
     import dagger
+    from typing_extensions import Unpack
 
     from pytest_dagger_rust.engine import Engine
     from pytest_dagger_rust.messages import Artifact, Diagnostic
+    from pytest_dagger_rust.running import RunOptions
 
 T = TypeVar("T")
 
@@ -59,12 +65,16 @@ class RustBuild:
         artifacts: dagger.Directory,
         client: dagger.Client,
         engine: Engine | None = None,
+        *,
+        agent_folder: dagger.Directory,
     ) -> None:
         self.binaries = binaries
         self.report = report
         self.container = container
         self._artifacts = artifacts
-        self._client = client
+        self._runtime = Runtime(
+            container.with_mounted_directory(agent.FOLDER, agent_folder), HostInputs(client)
+        )
         self._engine = engine
 
     def __repr__(self) -> str:
@@ -81,29 +91,14 @@ class RustBuild:
             raise ConfigurationError(msg)
         return BlockingRustBuild(self, self._engine)
 
-    async def run(
-        self,
-        name: str,
-        *args: str,
-        stdin: str | bytes = b"",
-        env: Mapping[str, str] | None = None,
-        files: Mapping[str, FileContent] | None = None,
-        cwd: str | None = None,
-        timeout: float | None = None,
-        check: bool = False,
-    ) -> RunResult:
+    async def run(self, name: str, *args: str, **options: Unpack[RunOptions]) -> RunResult:
         """Run a binary in a fresh container and give its result.
 
-        `files` maps absolute paths in the container to text, bytes, or a path of the host; `timeout` is in seconds.
-
-        Raises ConfigurationError for a binary that was not built, RunTimeoutError, and with `check` RunFailedError.
+        Raises ConfigurationError for a binary that was not built and for options that cannot be, RunTimeoutError,
+        and with `check` RunFailedError.
         """
         self._artifact(name)
-        request = RunRequest((name, *args), stdin, env, files, cwd, timeout)
-        result = await run(self._client, self.container, request)
-        if check and result.exit_code != 0:
-            raise RunFailedError(result)
-        return result
+        return await run(self._runtime, RunRequest(command=(name, *args), **options))
 
     async def export(self, name: str, destination: str | PathLike[str]) -> Path:
         """Copy a binary to the host and give its path; `destination` is a file name, or an existing folder.
@@ -181,25 +176,9 @@ class BlockingRustBuild:
         """The same as of the build; wait for what is composed on it with `wait`."""
         return self.build.container
 
-    def run(
-        self,
-        name: str,
-        *args: str,
-        stdin: str | bytes = b"",
-        env: Mapping[str, str] | None = None,
-        files: Mapping[str, FileContent] | None = None,
-        cwd: str | None = None,
-        timeout: float | None = None,
-        check: bool = False,
-    ) -> RunResult:
+    def run(self, name: str, *args: str, **options: Unpack[RunOptions]) -> RunResult:
         """Run a binary as RustBuild.run does, and wait for its result."""
-
-        async def run_it() -> RunResult:
-            return await self.build.run(
-                name, *args, stdin=stdin, env=env, files=files, cwd=cwd, timeout=timeout, check=check
-            )
-
-        return self.engine.call(run_it)
+        return self.engine.call(partial(self.build.run, name, *args, **options))
 
     def export(self, name: str, destination: str | PathLike[str]) -> Path:
         """Copy a binary to the host as RustBuild.export does."""

@@ -3,46 +3,60 @@
 from __future__ import annotations
 
 import os
+import re
+import resource
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dagger_rust import RustWorkspace, build
+from pytest_dagger_rust import (
+    ConfigurationError,
+    OutputMissingError,
+    RunFailedError,
+    RunTimeoutError,
+    RustWorkspace,
+    build,
+)
+from pytest_dagger_rust.running import OUTPUT_LIMIT
 from tests.plugin import program
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import dagger
 
     from pytest_dagger_rust import BlockingRustBuild, Engine, RustBuild
-    from pytest_dagger_rust.running import FileContent
+    from pytest_dagger_rust.inputs import FileContent
 
 
 @pytest.fixture(scope="session")
-def built(
-    engine: Engine,
-    tmp_path_factory: pytest.TempPathFactory,
-    rust_builder_image: str,
-    rust_runtime_container: dagger.Container,
-) -> RustBuild:
-    """The build of the program that does on request what programs do."""
+def build_on(
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory, rust_builder_image: str
+) -> Callable[[dagger.Container], RustBuild]:
+    """Give a function that builds the program that does on request what programs do, to run in a container."""
     root = tmp_path_factory.mktemp("program")
     for name, text in program.FILES.items():
         (root / name).write_text(text)
 
-    async def run() -> RustBuild:
-        builder = engine.client.container().from_(rust_builder_image)
-        return await build(
-            engine.client,
-            RustWorkspace.load(root),
-            builder=builder,
-            runtime=rust_runtime_container,
-            engine=engine,
-        )
+    def build_it(runtime: dagger.Container) -> RustBuild:
+        async def run() -> RustBuild:
+            builder = engine.client.container().from_(rust_builder_image)
+            workspace = RustWorkspace.load(root)
+            return await build(engine.client, workspace, builder=builder, runtime=runtime, engine=engine)
 
-    return engine.call(run)
+        return engine.call(run)
+
+    return build_it
+
+
+@pytest.fixture(scope="session")
+def built(
+    build_on: Callable[[dagger.Container], RustBuild], rust_runtime_container: dagger.Container
+) -> RustBuild:
+    """Its build, to run in the ordinary container."""
+    return build_on(rust_runtime_container)
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +80,12 @@ def test_a_death_by_signal_has_its_name(app: BlockingRustBuild) -> None:
     assert (result.exit_code, result.signal) == (134, "SIGABRT")
 
 
+def test_an_exit_code_above_128_is_no_signal(app: BlockingRustBuild) -> None:
+    """A program may exit with the code a shell would give a death by signal."""
+    result = app.run("app", "exit", "134")
+    assert (result.exit_code, result.signal) == (134, None)
+
+
 def test_five_megabytes_come_whole(app: BlockingRustBuild) -> None:
     """Output is not cut where the engine's own log would be."""
     result = app.run("app", "flood", str(5 * 1024))
@@ -79,7 +99,21 @@ def test_bytes_that_are_no_text_come_as_they_are(app: BlockingRustBuild) -> None
     assert result.stdout == "a\ufffd\ufffd\0b"
 
 
-@pytest.mark.parametrize("stdin", ["", "text\n", "ümläut", b"\0\xff", "x" * 200_000])
+def test_a_gigabyte_is_cut_and_said_so(app: BlockingRustBuild) -> None:
+    """Memory stays bounded: what is beyond the limit is counted and dropped, and the result tells."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = app.run("app", "flood", str(1024 * 1024))
+    assert len(result.stdout_bytes) == OUTPUT_LIMIT
+    assert result.dropped == (1024**3 - OUTPUT_LIMIT, 0)
+    assert result.truncated
+    assert repr(result).endswith(f"stdout: ... and {1024**3 - OUTPUT_LIMIT} bytes more, which were dropped")
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 2 * OUTPUT_LIMIT / 1024
+
+
+@pytest.mark.parametrize(
+    "stdin", ["", "text\n", "ümläut", b"\0\xff", "x" * 200_000, b"\xfe" * 20_000_000], ids=len
+)
 def test_standard_input_arrives(app: BlockingRustBuild, stdin: str | bytes) -> None:
     """Text and bytes of any size reach the program; without any, its input is empty."""
     expected = stdin.encode() if isinstance(stdin, str) else stdin
@@ -130,6 +164,109 @@ def test_a_rewritten_file_is_put_in_anew(app: BlockingRustBuild, tmp_path: Path)
         path.write_text(text)
         os.utime(path, (1, 1))
         assert app.run("app", "read", "/file", files={"/file": path}).stdout == text
+
+
+def test_a_folder_is_put_in_as_it_is_now(app: BlockingRustBuild, tmp_path: Path) -> None:
+    """A file of it that is rewritten with the same size and time arrives as rewritten; all kinds of names arrive."""
+    folder = tmp_path / "folder"
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "link").symlink_to("../file")
+    for text in ("AAAA", "BBBB", "AAAA"):
+        (folder / "file").write_text(text)
+        os.utime(folder / "file", (1, 1))
+        assert app.run("app", "read", "/in/.git/link", files={"/in": folder}).stdout == text
+
+
+def test_files_that_are_not_there_are_named(app: BlockingRustBuild, tmp_path: Path) -> None:
+    """Before anything runs, in one sentence."""
+    with pytest.raises(ConfigurationError, match=r"^files: there is no file or folder /.*/nowhere\.$"):
+        app.run("app", files={"/in": tmp_path / "nowhere"})
+    with pytest.raises(
+        ConfigurationError, match=r"^app: files has 'in'; a path in the container is absolute\.$"
+    ):
+        app.run("app", files={"in": "text"})
+
+
+def test_files_and_folders_are_read_back(app: BlockingRustBuild) -> None:
+    """A file by its path, a folder as all files in it; what is not asked for stays behind."""
+    written = ("/out/a", "/out/deep/er/b", "/else/c", "/else/d")
+    result = app.run("app", "write", "text", *written, outputs=["/out/", "/else/c"])
+    assert result.files == dict.fromkeys(written[:3], b"text")
+    assert repr(result.files) == "</out/a: 4 bytes, /out/deep/er/b: 4 bytes, /else/c: 4 bytes>"
+
+
+def test_an_output_never_written_is_told_when_it_is_asked_for(app: BlockingRustBuild) -> None:
+    """The error shows what the program did instead; with check=True it comes at once."""
+    result = app.run("app", "exit", "3", outputs=["/out/report"])
+    assert "/out/report" not in result.files
+    with pytest.raises(OutputMissingError) as missing:
+        _ = result.files["/out/report"]
+    first, *rest = str(missing.value).splitlines()
+    assert first == "There is no output /out/report. Files read back: none."
+    assert rest[0].startswith("app exit 3: exit code 3, ")
+    assert rest[1:] == ["stdout: last words", "stderr: complaint"]
+    with pytest.raises(RunFailedError, match=r"^/out/report was not written: app args: exit code 0"):
+        app.run("app", "args", outputs=["/out/report"], check=True)
+
+
+def test_a_timeout_ends_the_program_and_all_it_started(app: BlockingRustBuild) -> None:
+    """The error has what was said until then."""
+    with pytest.raises(
+        RunTimeoutError, match=r"^stopped after its timeout of 0.5 s: app sleep 60: died of SIGTERM"
+    ):
+        app.run("app", "sleep", "60", timeout=0.5)
+
+
+def test_a_process_left_behind_holds_nothing_up(app: BlockingRustBuild) -> None:
+    """The run ends with its program, though a child of it still has its output open."""
+    assert app.run("app", "leave", "60", timeout=30).stdout == "parent\n"
+
+
+def test_a_program_that_cannot_start_is_said_so(app: BlockingRustBuild) -> None:
+    """A working folder that is not there is no exit code of the program's."""
+    with pytest.raises(
+        ConfigurationError, match="app could not be started in the runtime container: No such file"
+    ):
+        app.run("app", cwd="/nowhere")
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"timeout": 0}, "run: timeout is 0; it takes seconds above 0."),
+        ({"outputs": "/out"}, "run: outputs is a text; write ['/out']."),
+        ({"outputs": ["out"]}, "run: outputs has 'out'; a path in the container is absolute."),
+        ({"env": {"A": 1}}, "app: env A has 1; write '1'."),
+    ],
+)
+def test_options_that_cannot_be_are_refused(app: BlockingRustBuild, options: Any, complaint: str) -> None:
+    """In one sentence that says what would be right."""
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(complaint)}$"):
+        app.run("app", **options)
+
+
+def test_any_user_runs_programs(
+    build_on: Callable[[dagger.Container], RustBuild], rust_runtime_container: dagger.Container
+) -> None:
+    """Neither standard input nor results need root."""
+    app = build_on(rust_runtime_container.with_user("1000:1000")).blocking
+    assert app.run("app", "cat", stdin=b"\xff").stdout_bytes == b"\xff"
+    path = "/tmp/written"  # noqa: S108 - in the container
+    assert app.run("app", "write", "x", path, outputs=[path]).files == {path: b"x"}
+
+
+def test_an_image_without_a_shell_will_do(
+    build_on: Callable[[dagger.Container], RustBuild],
+    rust_runtime_container: dagger.Container,
+    dagger_client: dagger.Client,
+) -> None:
+    """A distroless image has the libraries and nothing to run."""
+    libraries = rust_runtime_container.directory("/usr")
+    runtime = dagger_client.container().with_directory("/usr", libraries, exclude=["bin", "sbin"])
+    for folder in ("lib", "lib64"):
+        runtime = runtime.with_symlink(f"usr/{folder}", f"/{folder}")
+    app = build_on(runtime).blocking
+    assert app.run("app", "exit", "3", timeout=5).exit_code == 3
 
 
 def test_a_run_runs_each_time(app: BlockingRustBuild) -> None:
