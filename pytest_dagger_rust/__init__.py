@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.pipeline import build
     from pytest_dagger_rust.running import OutputMissingError, RunFailedError, RunResult, RunTimeoutError
     from pytest_dagger_rust.rust_build import BlockingRustBuild, BuildReport, RustBuild
+    from pytest_dagger_rust.service import Service, ServiceError
     from pytest_dagger_rust.skeleton import Skeleton
     from pytest_dagger_rust.workspace import Package, RustWorkspace, Target
 
@@ -43,6 +44,8 @@ __all__ = [
     "RustBuildError",
     "RustBuildFactory",
     "RustWorkspace",
+    "Service",
+    "ServiceError",
     "Skeleton",
     "Span",
     "StaleBinaryError",
@@ -67,6 +70,7 @@ _HOMES = {
     "pipeline": ("build",),
     "running": ("OutputMissingError", "RunFailedError", "RunResult", "RunTimeoutError"),
     "rust_build": ("BlockingRustBuild", "BuildReport", "RustBuild"),
+    "service": ("Service", "ServiceError"),
     "skeleton": ("Skeleton",),
     "workspace": ("Package", "RustWorkspace", "Target"),
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dagger_rust import configuration, fixtures, overrides
+from pytest_dagger_rust import configuration, failure_sections, fixtures, overrides
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError, RustBuildError
 from pytest_dagger_rust.fixtures import (
     SETTINGS_KEY,
@@ -78,6 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.stash[SETTINGS_KEY] = configuration.read(config)
     config.stash[_FIRST_REPORT] = {}
+    config.pluginmanager.register(failure_sections, "dagger_rust_sections")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_dagger_rust import agent
+from pytest_dagger_rust import agent, sections
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
 from pytest_dagger_rust.runtime import Setup, SetupOptions, check_absolute, check_seconds
 
@@ -98,22 +98,22 @@ class RunResult:
     def __repr__(self) -> str:
         return f"<RunResult {self._headline()}>{self._tail()}"
 
-    def told(self) -> str:
-        """Give the command, how it ended, and the end of its output, as errors and reports show it."""
-        return self._headline() + self._tail()
+    def told(self, lines: int = 5) -> str:
+        """Give the command, how it ended, and the last lines of its output, as errors and reports show it."""
+        return self._headline() + self._tail(lines)
 
     def _headline(self) -> str:
         ended = f"died of {self.signal}" if self.signal else f"exit code {self.exit_code}"
         return f"{shlex.join(self.command)}: {ended}, {self.seconds:.2f} s"
 
-    def _tail(self) -> str:
+    def _tail(self, lines: int = 5) -> str:
         streams = zip(("stdout", "stderr"), (self.stdout_bytes, self.stderr_bytes), self.dropped, strict=True)
-        return "".join(f"\n{line}" for stream in streams for line in _tail_of(*stream))
+        return "".join(f"\n{line}" for stream in streams for line in _tail_of(lines, *stream))
 
 
-def _tail_of(name: str, data: bytes, dropped: int) -> Iterator[str]:
+def _tail_of(lines: int, name: str, data: bytes, dropped: int) -> Iterator[str]:
     # Only the end is looked at: there may be a great deal before it.
-    for line in data[-2000:].decode("utf-8", "replace").splitlines()[-5:]:
+    for line in data[-4000:].decode("utf-8", "replace").splitlines()[-lines:]:
         yield f"{name}: {line}"
     if dropped:
         yield f"{name}: ... and {dropped} bytes more, which were dropped"
@@ -174,6 +174,7 @@ async def run(runtime: Runtime, request: RunRequest) -> RunResult:
     with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:
         await executed.directory(agent.RESULT).export(folder)
         result, timed_out = _read(request, Path(folder))
+    sections.add_run(shlex.join(request.command), result.told(lines=20))
     if timed_out:
         raise RunTimeoutError(result, request.timeout or 0)
     if request.check:
@@ -221,14 +222,15 @@ def _read(request: RunRequest, folder: Path) -> tuple[RunResult, bool]:
         (folder / "stdout").read_bytes(),
         (folder / "stderr").read_bytes(),
         seconds,
-        _signal_name(int(value)) if kind == "signal" else None,
+        signal_name(int(value)) if kind == "signal" else None,
         dropped,
     )
     files = OutputFiles(outputs, result.told())
     return dataclasses.replace(result, files=files), timed_out
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """Give the name of a signal, as "SIGTERM"."""
     try:
         return signal.Signals(number).name
     except ValueError:

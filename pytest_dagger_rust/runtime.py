@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import dagger
 
     from pytest_dagger_rust.inputs import FileContent, HostInputs
+    from pytest_dagger_rust.service import Service
 
 
 class SetupOptions(TypedDict, total=False):
@@ -26,7 +27,7 @@ class SetupOptions(TypedDict, total=False):
 
     env: Mapping[str, str]
     files: Mapping[str, FileContent]
-    services: Mapping[str, dagger.Service]
+    services: Mapping[str, Service | dagger.Service]
     cwd: str | None
 
 
@@ -37,7 +38,7 @@ class Setup:
     command: tuple[str, ...]
     env: Mapping[str, str] | None = None
     files: Mapping[str, FileContent] | None = None
-    services: Mapping[str, dagger.Service] | None = None
+    services: Mapping[str, Service | dagger.Service] | None = None
     cwd: str | None = None
 
 
@@ -57,12 +58,18 @@ class Runtime:
         container = self.container
         for path, content in (setup.files or {}).items():
             container = self.inputs.put(container, path, content)
-        for alias, service in (setup.services or {}).items():
-            container = container.with_service_binding(alias, service)
+        for name, service in (setup.services or {}).items():
+            container = container.with_service_binding(name, _binding(service))
         for name, value in (setup.env or {}).items():
             container = container.with_env_variable(name, value)
         # The engine answers an exec it has seen before from its cache; a run has to run.
         return container.with_env_variable("PYTEST_DAGGER_RUST_RUN", uuid.uuid4().hex)
+
+
+def _binding(service: Service | dagger.Service) -> dagger.Service:
+    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
+
+    return service if isinstance(service, dagger.Service) else service.binding
 
 
 def _check(setup: Setup) -> None:

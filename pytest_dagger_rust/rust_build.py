@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import tempfile
 from dataclasses import dataclass, field
@@ -14,9 +15,10 @@ from pytest_dagger_rust.errors import ConfigurationError
 from pytest_dagger_rust.inputs import HostInputs
 from pytest_dagger_rust.running import RunRequest, RunResult, run
 from pytest_dagger_rust.runtime import Runtime
+from pytest_dagger_rust.service import ServiceRequest, ServiceRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
     from os import PathLike
 
     import dagger
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.engine import Engine
     from pytest_dagger_rust.messages import Artifact, Diagnostic
     from pytest_dagger_rust.running import RunOptions
+    from pytest_dagger_rust.service import Service, ServiceOptions
 
 T = TypeVar("T")
 
@@ -75,6 +78,7 @@ class RustBuild:
         self._runtime = Runtime(
             container.with_mounted_directory(agent.FOLDER, agent_folder), HostInputs(client)
         )
+        self._client = client
         self._engine = engine
 
     def __repr__(self) -> str:
@@ -99,6 +103,32 @@ class RustBuild:
         """
         self._artifact(name)
         return await run(self._runtime, RunRequest(command=(name, *args), **options))
+
+    @contextlib.asynccontextmanager
+    async def service(
+        self, name: str, *args: str, **options: Unpack[ServiceOptions]
+    ) -> AsyncGenerator[Service]:
+        """Run a binary as a server while the context lasts: `async with build.service("api", ports=[8080]) as api`.
+
+        Raises ConfigurationError for a binary that was not built and for options that cannot be, and ServiceError for
+        a service that ends by itself or never becomes healthy.
+        """
+        runner = self.service_runner(name, *args, **options)
+        service = await self._on_client_loop(runner.start)
+        try:
+            yield service
+        except BaseException:
+            await self._on_client_loop(partial(runner.stop, quiet=True))
+            raise
+        await self._on_client_loop(runner.stop)
+
+    def service_runner(self, name: str, *args: str, **options: Unpack[ServiceOptions]) -> ServiceRunner:
+        """Give what starts and stops a binary as a server, for scopes that are no context; see `service`."""
+        self._artifact(name)
+        return ServiceRunner(self._client, self._runtime, ServiceRequest(command=(name, *args), **options))
+
+    async def _on_client_loop(self, function: Callable[[], Awaitable[T]]) -> T:
+        return await (self._engine.acall(function) if self._engine is not None else function())
 
     async def export(self, name: str, destination: str | PathLike[str]) -> Path:
         """Copy a binary to the host and give its path; `destination` is a file name, or an existing folder.
@@ -179,6 +209,18 @@ class BlockingRustBuild:
     def run(self, name: str, *args: str, **options: Unpack[RunOptions]) -> RunResult:
         """Run a binary as RustBuild.run does, and wait for its result."""
         return self.engine.call(partial(self.build.run, name, *args, **options))
+
+    @contextlib.contextmanager
+    def service(self, name: str, *args: str, **options: Unpack[ServiceOptions]) -> Generator[Service]:
+        """Run a binary as a server as RustBuild.service does: `with build.blocking.service("api") as api`."""
+        runner = self.build.service_runner(name, *args, **options)
+        service = self.engine.call(runner.start)
+        try:
+            yield service
+        except BaseException:
+            self.engine.call(partial(runner.stop, quiet=True))
+            raise
+        self.engine.call(runner.stop)
 
     def export(self, name: str, destination: str | PathLike[str]) -> Path:
         """Copy a binary to the host as RustBuild.export does."""

@@ -14,7 +14,8 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{exit, Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicI32, Ordering};
+
+use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,7 +31,6 @@ const LEFTOVER: Duration = Duration::from_secs(1);
 extern "C" {
     fn kill(pid: i32, signal: i32) -> i32;
     fn setpgid(pid: i32, group: i32) -> i32;
-    fn signal(number: i32, handler: usize) -> usize;
 }
 
 fn main() {
@@ -77,9 +77,47 @@ fn command(program: &str, arguments: Vec<String>, folder: &str) -> Command {
     command
 }
 
-fn kill_group(child: &Child, number: i32) {
-    unsafe {
-        kill(-(child.id() as i32), number);
+/// What happens to a program: it ends, or it is asked to.
+enum Event {
+    Ended(ExitStatus),
+    Asked,
+}
+
+/// A started program, and where its events arrive.
+struct Running {
+    group: i32,
+    events: Receiver<Event>,
+    asker: Sender<Event>,
+}
+
+impl Running {
+    fn new(mut child: Child) -> Running {
+        let (asker, events) = channel();
+        let group = child.id() as i32;
+        let sender = asker.clone();
+        thread::spawn(move || {
+            let _ = sender.send(Event::Ended(child.wait().unwrap()));
+        });
+        Running { group, events, asker }
+    }
+
+    fn kill(&self, number: i32) {
+        unsafe {
+            kill(-self.group, number);
+        }
+    }
+
+    /// Ends the program and all it started: kindly, and after a while by force.
+    fn end(&self, grace: Duration) -> ExitStatus {
+        self.kill(SIGTERM);
+        let deadline = Instant::now() + grace;
+        loop {
+            match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(Event::Ended(status)) => return status,
+                Ok(Event::Asked) => {}
+                Err(_) => self.kill(SIGKILL),
+            }
+        }
     }
 }
 
@@ -87,25 +125,6 @@ fn described(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exited {code}"),
         (None, number) => format!("signal {}", number.unwrap_or(0)),
-    }
-}
-
-/// Waits for the child, at most until `deadline`.
-fn wait_until(child: &mut Child, deadline: Option<Instant>) -> Option<ExitStatus> {
-    let Some(deadline) = deadline else {
-        return Some(child.wait().unwrap());
-    };
-    let mut pause = Duration::from_millis(1);
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return Some(status);
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return None;
-        }
-        thread::sleep(pause.min(left));
-        pause = (pause * 2).min(Duration::from_millis(20));
     }
 }
 
@@ -131,14 +150,16 @@ impl Run {
         };
         let stdout = self.collect(child.stdout.take().unwrap(), "stdout");
         let stderr = self.collect(child.stderr.take().unwrap(), "stderr");
-        let mut status = wait_until(&mut child, self.timeout.map(|timeout| started + timeout));
-        let timed_out = status.is_none();
-        if timed_out {
-            kill_group(&child, SIGTERM);
-            status = wait_until(&mut child, Some(Instant::now() + TIMEOUT_GRACE));
-            kill_group(&child, SIGKILL);
-        }
-        let status = status.unwrap_or_else(|| child.wait().unwrap());
+        let running = Running::new(child);
+        let event = match self.timeout {
+            Some(timeout) => running.events.recv_timeout(timeout).ok(),
+            None => running.events.recv().ok(),
+        };
+        let (status, timed_out) = match event {
+            Some(Event::Ended(status)) => (status, false),
+            _ => (running.end(TIMEOUT_GRACE), true),
+        };
+        running.kill(SIGKILL);
         let seconds = started.elapsed().as_secs_f64();
         let mut lines = vec![described(status), format!("seconds {seconds}"), format!("timeout {timed_out}")];
         for collected in [stdout, stderr] {
@@ -225,20 +246,16 @@ const LOG_PAUSE: Duration = Duration::from_millis(10);
 /// Connections that wait for a client, so that the next one need not be made first.
 const IDLE: usize = 4;
 
-/// The first process of a container ignores what it has no handler for.
-static ASKED_TO_END: AtomicI32 = AtomicI32::new(0);
+/// In place of a frame's length: the client is gone.
+const ABORT: [u8; 4] = [0xff; 4];
 
-extern "C" fn asked_to_end(number: i32) {
-    ASKED_TO_END.store(number, Ordering::SeqCst);
-}
+/// How often the host is asked whether it is still there: the engine tells nothing of a connection that was closed.
+const PING: Duration = Duration::from_secs(1);
 
 fn serve(socket: &str, mut command: Command, health: String, ports: Vec<u16>, grace: Duration) {
     let control = UnixStream::connect(socket).expect("the host's socket");
     let host = Arc::new(Host { control: Mutex::new(control.try_clone().unwrap()) });
     host.send(b'C', &[]);
-    unsafe {
-        signal(SIGTERM, asked_to_end as *const () as usize);
-    }
     command.stdin(Stdio::null());
     let mut child = match command.spawn() {
         Ok(child) => child,
@@ -252,42 +269,38 @@ fn serve(socket: &str, mut command: Command, health: String, ports: Vec<u16>, gr
         wait_for_client(socket.to_string());
     }
     watch_health(&host, health, ports);
-    listen_for_stop(control);
-    let status = supervise(&mut child, grace);
-    kill_group(&child, SIGKILL);
+    let running = Running::new(child);
+    listen_for_stop(control, running.asker.clone());
+    ping(&host);
+    let (kind, status) = match running.events.recv() {
+        Ok(Event::Ended(status)) => (b'x', status),
+        _ => (b'X', running.end(grace)),
+    };
+    running.kill(SIGKILL);
     for log in logs {
         log.drain();
     }
-    host.send(b'x', described(status).as_bytes());
-    // The host closes once it has read that; a connection that ends before may lose it.
-    thread::sleep(Duration::from_secs(5));
+    host.send(kind, described(status).as_bytes());
+    // The host ends this container once it has read that; a connection that ends before may lose it.
+    thread::sleep(Duration::from_secs(60));
 }
 
-fn supervise(child: &mut Child, grace: Duration) -> ExitStatus {
-    loop {
-        if let Some(status) = wait_until(child, Some(Instant::now() + Duration::from_millis(20))) {
-            return status;
-        }
-        if ASKED_TO_END.load(Ordering::SeqCst) != 0 {
-            kill_group(child, SIGTERM);
-            if let Some(status) = wait_until(child, Some(Instant::now() + grace)) {
-                return status;
-            }
-            kill_group(child, SIGKILL);
-        }
-    }
-}
-
-fn listen_for_stop(mut control: UnixStream) {
+fn listen_for_stop(mut control: UnixStream, asker: Sender<Event>) {
     thread::spawn(move || {
         let mut byte = [0];
-        match control.read(&mut byte) {
-            Ok(1) if byte == *b"s" => ASKED_TO_END.store(SIGTERM, Ordering::SeqCst),
-            // Nobody is there to serve any more, or the last word has been read.
-            _ => exit(0),
+        while let Ok(1) = control.read(&mut byte) {
+            let _ = asker.send(Event::Asked);
         }
-        let _ = control.read(&mut byte);
+        // Nobody is there to serve any more. The container ends with this process.
         exit(0);
+    });
+}
+
+fn ping(host: &Arc<Host>) {
+    let host = Arc::clone(host);
+    thread::spawn(move || loop {
+        thread::sleep(PING);
+        host.send(b'p', &[]);
     });
 }
 
@@ -451,6 +464,9 @@ fn carry(mut host: UnixStream, server: TcpStream) -> io::Result<()> {
         loop {
             let mut size = [0; 4];
             if from_host.read_exact(&mut size).is_err() {
+                return to_server.shutdown(Shutdown::Both);
+            }
+            if size == ABORT {
                 return to_server.shutdown(Shutdown::Both);
             }
             buffer.resize(u32::from_be_bytes(size) as usize, 0);

@@ -27,7 +27,28 @@ LIBRARY = 'pub fn greeting() -> &\'static str {\n    "hello"\n}\n'
 OTHER = 'fn main() {\n    println!("other");\n}\n'
 
 APP = r"""
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
+
+fn answer(stream: std::net::TcpStream) -> Option<()> {
+    let mut line = String::new();
+    std::io::BufReader::new(stream.try_clone().ok()?).read_line(&mut line).ok()?;
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let (_, rest) = words.get(1)?.split_at(1);
+    let (command, argument) = rest.split_once('/').unwrap_or((rest, ""));
+    println!("asked for {rest}");
+    let mut body = vec![b'x'; argument.parse().unwrap_or(2)];
+    match command {
+        "exit" => std::process::exit(argument.parse().ok()?),
+        "host" => body = std::env::var("HOSTNAME").unwrap_or_default().into_bytes(),
+        "flood" => body.iter().for_each(|_| println!("{}", "flood ".repeat(200))),
+        _ => {}
+    }
+    let status = if command == "missing" { "404 Not Found" } else { "200 OK" };
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let mut stream = stream;
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.write_all(&body).ok()
+}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -60,6 +81,30 @@ fn main() {
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();
                 std::fs::write(path, argument(1)).unwrap();
             }
+        }
+        "serve" => {
+            eprintln!("serving on {}", argument(1));
+            for stream in std::net::TcpListener::bind(argument(1)).unwrap().incoming() {
+                std::thread::spawn(move || answer(stream.unwrap()));
+            }
+        }
+        "get" => {
+            let mut stream = std::net::TcpStream::connect(argument(1)).unwrap();
+            stream.write_all(b"GET /host HTTP/1.0\r\n\r\n").unwrap();
+            std::io::copy(&mut stream, &mut std::io::stdout()).unwrap();
+        }
+        "relay" => {
+            std::net::TcpStream::connect(argument(2)).unwrap().write_all(b"GET /relay HTTP/1.0\r\n\r\n").unwrap();
+            for stream in std::net::TcpListener::bind(argument(1)).unwrap().incoming() {
+                std::thread::spawn(move || answer(stream.unwrap()));
+            }
+        }
+        "stubborn" => {
+            extern "C" {
+                fn signal(number: i32, handler: usize) -> usize;
+            }
+            unsafe { signal(15, 1) };
+            std::thread::sleep(std::time::Duration::from_secs(60))
         }
         "leave" => {
             std::process::Command::new("sleep").arg(argument(1)).spawn().unwrap();
