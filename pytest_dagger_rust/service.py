@@ -180,7 +180,7 @@ class ServiceRunner:
     def _heard(self, kind: bytes, payload: bytes) -> None:
         """Take a message of the agent's."""
         match kind:
-            case b"o" | b"e":
+            case b"o":
                 self._log.append(payload)
             case b"d":
                 self._log.lost += int(payload)

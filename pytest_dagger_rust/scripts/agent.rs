@@ -10,6 +10,7 @@ use std::env;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::fd::FromRawFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+const CLOSE_ON_EXEC: i32 = 0o2_000_000;
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 
@@ -30,6 +32,7 @@ const LEFTOVER: Duration = Duration::from_secs(1);
 
 extern "C" {
     fn kill(pid: i32, signal: i32) -> i32;
+    fn pipe2(ends: *mut i32, flags: i32) -> i32;
     fn setpgid(pid: i32, group: i32) -> i32;
 }
 
@@ -63,7 +66,6 @@ fn main() {
 fn command(program: &str, arguments: Vec<String>, folder: &str) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).env_remove("PYTEST_DAGGER_RUST_RUN");
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     if !folder.is_empty() {
         command.current_dir(folder);
     }
@@ -143,6 +145,7 @@ impl Run {
         if !stdin.is_empty() {
             command.stdin(File::open(stdin).unwrap());
         }
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let started = Instant::now();
         let mut child = match command.spawn() {
             Ok(child) => child,
@@ -256,15 +259,15 @@ fn serve(socket: &str, mut command: Command, health: String, ports: Vec<u16>, gr
     let control = UnixStream::connect(socket).expect("the host's socket");
     let host = Arc::new(Host { control: Mutex::new(control.try_clone().unwrap()) });
     host.send(b'C', &[]);
-    command.stdin(Stdio::null());
-    let mut child = match command.spawn() {
+    let (written, output) = pipe();
+    command.stdin(Stdio::null()).stderr(output.try_clone().unwrap()).stdout(output);
+    let child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return host.send(b'f', error.to_string().as_bytes()),
     };
-    let logs = [
-        forward_log(&host, b'o', child.stdout.take().unwrap()),
-        forward_log(&host, b'e', child.stderr.take().unwrap()),
-    ];
+    // The command's own ends of the pipe would keep it open.
+    drop(command);
+    let log = forward_log(&host, written);
     for _ in 0..IDLE {
         wait_for_client(socket.to_string());
     }
@@ -277,9 +280,7 @@ fn serve(socket: &str, mut command: Command, health: String, ports: Vec<u16>, gr
         _ => (b'X', running.end(grace)),
     };
     running.kill(SIGKILL);
-    for log in logs {
-        log.drain();
-    }
+    log.drain();
     host.send(kind, described(status).as_bytes());
     // The host ends this container once it has read that; a connection that ends before may lose it.
     thread::sleep(Duration::from_secs(60));
@@ -340,7 +341,14 @@ impl Log {
     }
 }
 
-fn forward_log(host: &Arc<Host>, kind: u8, mut stream: impl Read + Send + 'static) -> Arc<Log> {
+/// One pipe for both streams, so that the log has what was written in its order.
+fn pipe() -> (File, File) {
+    let mut ends = [0; 2];
+    assert_eq!(unsafe { pipe2(ends.as_mut_ptr(), CLOSE_ON_EXEC) }, 0, "a pipe");
+    unsafe { (File::from_raw_fd(ends[0]), File::from_raw_fd(ends[1])) }
+}
+
+fn forward_log(host: &Arc<Host>, mut stream: File) -> Arc<Log> {
     let log = Arc::new(Log::default());
     let (reader, sender, host) = (Arc::clone(&log), Arc::clone(&log), Arc::clone(host));
     thread::spawn(move || {
@@ -370,7 +378,7 @@ fn forward_log(host: &Arc<Host>, kind: u8, mut stream: impl Read + Send + 'stati
             host.send(b'd', dropped.to_string().as_bytes());
         }
         if !text.is_empty() {
-            host.send(kind, &text);
+            host.send(b'o', &text);
         }
         if ended {
             sender.state.lock().unwrap().sent = true;
