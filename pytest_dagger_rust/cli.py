@@ -31,6 +31,9 @@ RUNNING_ENGINE_TIMEOUT = 8.0
 NEW_ENGINE_TIMEOUT = 300.0
 CLOSE_TIMEOUT = 10.0
 
+# What is done until a session is open, in words for those who wait.
+CONNECTING = "connecting to the Dagger engine"
+
 REMEDIES = f"""\
   One of these helps:
     - start Docker (or another container runtime): the engine is then started for you;

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_dagger_rust.errors import ConfigurationError
 from pytest_dagger_rust.options import CargoOptions
 from pytest_dagger_rust.pipeline import build
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     import dagger
 
     from pytest_dagger_rust.engine import Engine
     from pytest_dagger_rust.rust_build import RustBuild
     from pytest_dagger_rust.workspace import RustWorkspace
+
+
+class BuildObserver(Protocol):
+    """Somebody who wants to know of every build."""
+
+    def observe(self, options: CargoOptions) -> AbstractContextManager[Callable[[RustBuild], None]]:
+        """Enclose a build; what it gives is called with the build when there is one."""
+        ...
 
 
 class RustBuildFactory:
@@ -37,6 +46,7 @@ class RustBuildFactory:
         builder: dagger.Container,
         runtime: dagger.Container,
         excludes: Sequence[str] = (),
+        observer: BuildObserver | None = None,
     ) -> None:
         self.options = options
         self._engine = engine
@@ -45,6 +55,7 @@ class RustBuildFactory:
         self._builder = builder
         self._runtime = runtime
         self._excludes = excludes
+        self._observer = observer
         self._builds: dict[CargoOptions, asyncio.Task[RustBuild]] = {}
 
     async def __call__(self, options: CargoOptions | None = None, /, **changes: Any) -> RustBuild:
@@ -78,6 +89,14 @@ class RustBuildFactory:
             raise
 
     async def _build(self, options: CargoOptions) -> RustBuild:
+        if self._observer is None:
+            return await self._made(options)
+        with self._observer.observe(options) as done:
+            made = await self._made(options)
+            done(made)
+        return made
+
+    async def _made(self, options: CargoOptions) -> RustBuild:
         return await build(
             self._client,
             self._workspace,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_dagger_rust.cli import CONNECTING
 from pytest_dagger_rust.errors import EngineUnavailable, WorkspaceError
 from pytest_dagger_rust.images import default_builder_image, default_runtime_image
 
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.options import CargoOptions
     from pytest_dagger_rust.rust_build import RustBuild
     from pytest_dagger_rust.settings import Settings
+    from pytest_dagger_rust.watch import Watch
     from pytest_dagger_rust.workspace import RustWorkspace
 
 SETTINGS_KEY: pytest.StashKey[Settings] = pytest.StashKey()
+
+WATCH_KEY: pytest.StashKey[Watch] = pytest.StashKey()
 
 # Where a worker of pytest-xdist finds the controller's session with the engine.
 SHARED_SESSION = "dagger_rust_session"
@@ -43,9 +47,12 @@ def _dagger_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:  # pyright:
     from pytest_dagger_rust.engine import Engine  # noqa: PLC0415 - most runs connect to nothing
 
     settings = _settings(pytestconfig)
+    watch = pytestconfig.stash[WATCH_KEY]
     try:
         engine = Engine(timeout=settings["connect_timeout"], session=_controllers_session(pytestconfig))
-        engine.open()
+        watch.progress.follow(lambda: engine.log)
+        with watch.progress.waiting(CONNECTING):
+            engine.open()
     except EngineUnavailable as error:
         if settings["on_missing_engine"] == "skip":
             pytest.skip(str(error).splitlines()[0])
@@ -123,6 +130,7 @@ def rust_source_excludes(pytestconfig: pytest.Config) -> Sequence[str]:
 
 @pytest.fixture(scope="session")
 def cached_rust_build_factory(
+    pytestconfig: pytest.Config,
     _dagger_engine: Engine,
     dagger_client: dagger.Client,
     rust_workspace: RustWorkspace,
@@ -142,6 +150,7 @@ def cached_rust_build_factory(
         builder=rust_builder_container,
         runtime=rust_runtime_container,
         excludes=rust_source_excludes,
+        observer=pytestconfig.stash[WATCH_KEY],
     )
 
 

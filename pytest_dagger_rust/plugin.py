@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dagger_rust import configuration, failure_sections, fixtures, overrides
+from pytest_dagger_rust.display import Display
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError, RustBuildError
 from pytest_dagger_rust.fixtures import (
     SETTINGS_KEY,
@@ -48,6 +49,7 @@ __all__ = [
 ]
 
 _SERVER: pytest.StashKey[SessionServer] = pytest.StashKey()
+_DISPLAY: pytest.StashKey[Display] = pytest.StashKey()
 _FIRST_REPORT: pytest.StashKey[dict[int, str]] = pytest.StashKey()
 
 
@@ -79,6 +81,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SETTINGS_KEY] = configuration.read(config)
     config.stash[_FIRST_REPORT] = {}
     config.pluginmanager.register(failure_sections, "dagger_rust_sections")
+    config.stash[_DISPLAY] = Display(config)
+    config.pluginmanager.register(config.stash[_DISPLAY], "dagger_rust_display")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -93,7 +97,9 @@ def pytest_configure_node(node: Any) -> None:
     if config.stash.get(_SERVER, None) is None and not os.environ.get("DAGGER_SESSION_PORT"):
         from pytest_dagger_rust.sharing import SessionServer  # noqa: PLC0415 - only for runs with workers
 
-        config.stash[_SERVER] = SessionServer(config.stash[SETTINGS_KEY]["connect_timeout"])
+        config.stash[_SERVER] = SessionServer(
+            config.stash[SETTINGS_KEY]["connect_timeout"], config.stash[_DISPLAY].progress
+        )
     if server := config.stash.get(_SERVER, None):
         node.workerinput[SHARED_SESSION] = (server.address, server.key.hex())
 

@@ -8,9 +8,15 @@ import tempfile
 import threading
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pytest_dagger_rust.cli import CliSession, SessionParams
+from pytest_dagger_rust.cli import CONNECTING, CliSession, SessionParams
 from pytest_dagger_rust.errors import EngineUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from pytest_dagger_rust.progress import Progress
 
 
 class SessionServer:
@@ -20,8 +26,10 @@ class SessionServer:
     controller, which ends it with `close`.
     """
 
-    def __init__(self, timeout: float | None) -> None:
+    def __init__(self, timeout: float | None, progress: Progress) -> None:
         self._cli = CliSession(os.environ, timeout)
+        self._progress = progress
+        progress.follow(lambda: self._cli.log)
         self._answer: SessionParams | str | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-")
         self.key = os.urandom(16)
@@ -43,9 +51,15 @@ class SessionServer:
     def _serve_one(self) -> bool:
         # A worker that died while it asked is no reason to leave the others without an answer.
         with contextlib.suppress(OSError, EOFError), self._listener.accept() as connection:
-            if connection.recv() == "close":
-                return False
-            self._reply(connection)
+            match connection.recv():
+                case "close":
+                    return False
+                case ("begin", str(name), str(what)):
+                    self._progress.begin(name, what)
+                case ("end", str(name)):
+                    self._progress.end(name)
+                case _:
+                    self._reply(connection)
         return True
 
     def _reply(self, connection: Connection) -> None:
@@ -55,8 +69,9 @@ class SessionServer:
 
     def _opened(self) -> SessionParams | str:
         try:
-            self._cli.start()
-            return self._cli.params()
+            with self._progress.waiting(CONNECTING):
+                self._cli.start()
+                return self._cli.params()
         except EngineUnavailable as error:
             return str(error)
 
@@ -68,6 +83,36 @@ class SessionServer:
         self._listener.close()
         self._cli.close()
         self._folder.cleanup()
+
+
+class WorkersProgress:
+    """What a worker waits for, shown by the process that started it."""
+
+    def __init__(self, address: str, key: bytes, worker: str) -> None:
+        self._address = address
+        self._key = key
+        self._worker = worker
+
+    @contextlib.contextmanager
+    def waiting(self, what: str) -> Generator[None]:
+        """Show that this worker waits, as long as the context lasts."""
+        name = f"{self._worker} {what}"
+        self._tell("begin", name, what)
+        try:
+            yield
+        finally:
+            self._tell("end", name)
+
+    def follow(self, log: Callable[[], Path | None]) -> None:
+        """Do nothing: the log is with the process that serves the session, which follows it."""
+
+    def _tell(self, *message: str) -> None:
+        # Progress is no reason to fail a test.
+        with (
+            contextlib.suppress(OSError, EOFError),
+            Client(self._address, "AF_UNIX", authkey=self._key) as connection,
+        ):
+            connection.send(message)
 
 
 def ask(address: str, key: bytes) -> SessionParams:

@@ -212,6 +212,8 @@ run_cargo() {
     tee "$out/stderr" <"$work/stderr.fifo" >&2 &
     : >"$VOLUME/running"
     status=0
+    # Those who wait see how far it is; the progress lines are taken out of what is kept.
+    export CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=160
     (
         cd "$tree/$root"
         subcommand=$1
@@ -220,6 +222,8 @@ run_cargo() {
             exec cargo "$subcommand" --message-format=json-diagnostic-rendered-ansi "$@"
     ) 9>&- >"$out/messages" 2>"$work/stderr.fifo" || status=$?
     wait
+    tr '\r' '\n' <"$out/stderr" | sed '/^ *Building \[/d' >"$work/stderr"
+    mv "$work/stderr" "$out/stderr"
     rm -f "$VOLUME/running"
     touch "$VOLUME/clock"
     [ "$status" = 0 ] || keep_failure "$status"

@@ -1,0 +1,65 @@
+"""What one pytest process has waited for and built: shown while it happens, kept for the end."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from pytest_dagger_rust.options import CargoOptions
+    from pytest_dagger_rust.rust_build import RustBuild
+
+
+class Waits(Protocol):
+    """Where waits are shown."""
+
+    def waiting(self, what: str) -> AbstractContextManager[None]:
+        """Show that the caller waits, as long as the context lasts."""
+        ...
+
+    def follow(self, log: Callable[[], Path | None]) -> None:
+        """Take more words from the file this gives, the log of the CLI that serves the session."""
+        ...
+
+
+@dataclass
+class Build:
+    """One build: its options, the seconds it was waited for, and what came of it."""
+
+    options: CargoOptions
+    started: float
+    seconds: float = 0.0
+    made: RustBuild | None = None
+    error: BaseException | None = None
+
+
+@dataclass
+class Watch:
+    """The builds of one process, in the order they began, and where its waits are shown."""
+
+    progress: Waits
+    builds: list[Build] = field(default_factory=list[Build])
+
+    @contextlib.contextmanager
+    def observe(self, options: CargoOptions) -> Generator[Callable[[RustBuild], None]]:
+        """Enclose a build; what it gives is called with the build when there is one."""
+        build = Build(options, time.time())
+        self.builds.append(build)
+
+        def done(made: RustBuild) -> None:
+            build.made = made
+
+        try:
+            with self.progress.waiting("building"):
+                yield done
+        except BaseException as error:
+            build.error = error
+            raise
+        finally:
+            build.seconds = time.time() - build.started

@@ -1,0 +1,86 @@
+"""A terminal of a given width for a program to run on."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+@dataclass
+class Terminal:
+    """What a program has written on the terminal, in pieces with their times."""
+
+    pieces: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+    exit_code: int | None = None
+
+    @property
+    def text(self) -> str:
+        """All of it, control sequences included."""
+        return "".join(text for _, text in self.pieces)
+
+    @property
+    def moving_lines(self) -> list[str]:
+        """What was drawn of progress, without control sequences."""
+        drawn = re.findall(r"dagger-rust: \[[^\r\n]*", self.text)
+        return [_CONTROL.sub("", line) for line in drawn]
+
+    def longest_silence(self) -> float:
+        """Seconds between two pieces, from the first progress on."""
+        times = [when for when, _ in self.pieces]
+        first = next(i for i, (_, text) in enumerate(self.pieces) if "dagger-rust: [" in text)
+        return max(b - a for a, b in zip(times[first:], times[first + 1 :], strict=False))
+
+
+def run_pytest(
+    folder: Path,
+    *arguments: str,
+    columns: int = 80,
+    env: Mapping[str, str] | None = None,
+    interrupt_when: Callable[[Terminal], bool] = lambda _: False,
+) -> Terminal:
+    """Run pytest in a folder on a terminal; Ctrl-C is pressed once when `interrupt_when` says so."""
+    screen, keyboard = pty.openpty()
+    fcntl.ioctl(keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        cwd=folder,
+        env={**os.environ, "TERM": "xterm", "PY_COLORS": "", **(env or {})},
+        stdin=keyboard,
+        stdout=keyboard,
+        stderr=keyboard,
+        start_new_session=True,
+    )
+    os.close(keyboard)
+    terminal, interrupted = Terminal(), False
+    while piece := _read(screen):
+        terminal.pieces.append((time.monotonic(), piece))
+        if not interrupted and interrupt_when(terminal):
+            interrupted = True
+            os.killpg(process.pid, signal.SIGINT)
+    os.close(screen)
+    terminal.exit_code = process.wait()
+    return terminal
+
+
+def _read(screen: int) -> str:
+    try:
+        return os.read(screen, 1 << 16).decode("utf-8", "replace")
+    except OSError:
+        # The last program on the terminal has ended.
+        return ""
