@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dagger_rust.cli import CONNECTING
+from pytest_dagger_rust.display import SHARED_SESSION
 from pytest_dagger_rust.errors import EngineUnavailable, WorkspaceError
 from pytest_dagger_rust.images import default_builder_image, default_runtime_image
 
@@ -16,20 +16,17 @@ if TYPE_CHECKING:
     import dagger
 
     from pytest_dagger_rust.cli import SessionParams
+    from pytest_dagger_rust.display import Display
     from pytest_dagger_rust.engine import Engine
     from pytest_dagger_rust.factory import RustBuildFactory
     from pytest_dagger_rust.options import CargoOptions
     from pytest_dagger_rust.rust_build import RustBuild
     from pytest_dagger_rust.settings import Settings
-    from pytest_dagger_rust.watch import Watch
     from pytest_dagger_rust.workspace import RustWorkspace
 
 SETTINGS_KEY: pytest.StashKey[Settings] = pytest.StashKey()
 
-WATCH_KEY: pytest.StashKey[Watch] = pytest.StashKey()
-
-# Where a worker of pytest-xdist finds the controller's session with the engine.
-SHARED_SESSION = "dagger_rust_session"
+DISPLAY_KEY: pytest.StashKey[Display] = pytest.StashKey()
 
 # A test that asks for one of these may be a coroutine without any marker.
 ENTRY_FIXTURES = frozenset(
@@ -44,14 +41,15 @@ def _settings(pytestconfig: pytest.Config) -> Settings:
 @pytest.fixture(scope="session")
 def _dagger_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:  # pyright: ignore[reportUnusedFunction]
     """The connection to the Dagger engine."""
+    from pytest_dagger_rust.cli import CONNECTING  # noqa: PLC0415
     from pytest_dagger_rust.engine import Engine  # noqa: PLC0415 - most runs connect to nothing
 
     settings = _settings(pytestconfig)
-    watch = pytestconfig.stash[WATCH_KEY]
+    progress = pytestconfig.stash[DISPLAY_KEY].watch.progress
     try:
         engine = Engine(timeout=settings["connect_timeout"], session=_controllers_session(pytestconfig))
-        watch.progress.follow(lambda: engine.log)
-        with watch.progress.waiting(CONNECTING):
+        progress.follow(lambda: engine.log)
+        with progress.waiting(CONNECTING):
             engine.open()
     except EngineUnavailable as error:
         if settings["on_missing_engine"] == "skip":
@@ -150,7 +148,7 @@ def cached_rust_build_factory(
         builder=rust_builder_container,
         runtime=rust_runtime_container,
         excludes=rust_source_excludes,
-        observer=pytestconfig.stash[WATCH_KEY],
+        observer=pytestconfig.stash[DISPLAY_KEY].watch,
     )
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dagger_rust import configuration, failure_sections, fixtures, overrides
-from pytest_dagger_rust.display import Display
+from pytest_dagger_rust.display import SHARED_SESSION, Display
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError, RustBuildError
 from pytest_dagger_rust.fixtures import (
+    DISPLAY_KEY,
     SETTINGS_KEY,
-    SHARED_SESSION,
     _dagger_engine,  # pyright: ignore[reportPrivateUsage]
     cached_rust_build,
     cached_rust_build_factory,
@@ -27,7 +27,6 @@ from pytest_dagger_rust.fixtures import (
     rust_source_excludes,
     rust_workspace,
 )
-from pytest_dagger_rust.header import header_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -49,7 +48,6 @@ __all__ = [
 ]
 
 _SERVER: pytest.StashKey[SessionServer] = pytest.StashKey()
-_DISPLAY: pytest.StashKey[Display] = pytest.StashKey()
 _FIRST_REPORT: pytest.StashKey[dict[int, str]] = pytest.StashKey()
 
 
@@ -81,12 +79,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SETTINGS_KEY] = configuration.read(config)
     config.stash[_FIRST_REPORT] = {}
     config.pluginmanager.register(failure_sections, "dagger_rust_sections")
-    config.stash[_DISPLAY] = Display(config)
-    config.pluginmanager.register(config.stash[_DISPLAY], "dagger_rust_display")
+    config.stash[DISPLAY_KEY] = Display(config)
+    config.pluginmanager.register(config.stash[DISPLAY_KEY], "dagger_rust_display")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Say what was configured, and where."""
+    from pytest_dagger_rust.header import header_line  # noqa: PLC0415 - reads what the header shows
+
     return header_line(config, config.stash[SETTINGS_KEY])
 
 
@@ -98,7 +98,7 @@ def pytest_configure_node(node: Any) -> None:
         from pytest_dagger_rust.sharing import SessionServer  # noqa: PLC0415 - only for runs with workers
 
         config.stash[_SERVER] = SessionServer(
-            config.stash[SETTINGS_KEY]["connect_timeout"], config.stash[_DISPLAY].progress
+            config.stash[SETTINGS_KEY]["connect_timeout"], config.stash[DISPLAY_KEY].progress
         )
     if server := config.stash.get(_SERVER, None):
         node.workerinput[SHARED_SESSION] = (server.address, server.key.hex())

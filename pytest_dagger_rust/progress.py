@@ -71,13 +71,15 @@ class MovingLine:
 class PlainLines:
     """Lines for a log: one when a wait begins or turns to something else, then one at intervals.
 
-    `resume` is what writes the line of pytest's that was interrupted.
+    `resume` writes the line of pytest's that was interrupted.
     """
 
-    def __init__(self, reporter: pytest.TerminalReporter, capture: CaptureManager) -> None:
+    def __init__(
+        self, reporter: pytest.TerminalReporter, capture: CaptureManager, resume: Callable[[], None]
+    ) -> None:
         self._reporter = reporter
         self._capture = capture
-        self.resume: Callable[[], None] | None = None
+        self._resume = resume
         self._said = ""
         self._last = 0.0
 
@@ -93,14 +95,16 @@ class PlainLines:
         with self._capture.global_and_fixture_disabled():
             # Whatever pytest has written of its own line, it begins that anew.
             self._reporter.ensure_newline()
+            if self._reporter._tw.width_of_current_line:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+                self._reporter.line("")
             self._reporter.write_line(text)
             self._reporter.flush()
 
     def clear(self) -> None:
         """Keep what was written, and let pytest begin its own line anew."""
-        if self._said and self.resume is not None:
+        if self._said:
             with self._capture.global_and_fixture_disabled():
-                self.resume()
+                self._resume()
         self._said = ""
 
 
@@ -119,14 +123,14 @@ def clipped(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: max(width - 3, 0)]}..."[:width]
 
 
-def display_for(config: pytest.Config) -> Display | None:
+def display_for(config: pytest.Config, resume: Callable[[], None]) -> Display | None:
     """Choose how to show progress: None with -q, without a terminal reporter, and in a worker of pytest-xdist."""
     reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     capture: CaptureManager | None = config.pluginmanager.get_plugin("capturemanager")
     if reporter is None or capture is None or config.get_verbosity() < 0 or hasattr(config, "workerinput"):
         return None
     moves = reporter.isatty and os.environ.get("TERM") != "dumb"
-    return MovingLine(reporter, capture) if moves else PlainLines(reporter, capture)
+    return MovingLine(reporter, capture) if moves else PlainLines(reporter, capture, resume)
 
 
 class Progress:
@@ -197,11 +201,6 @@ class Progress:
                 self.end(name)
         if self._thread is not None:
             self._thread.join()
-
-    def resume_with(self, resume: Callable[[], None]) -> None:
-        """Say what writes pytest's own line anew, once others have interrupted it."""
-        if isinstance(self._display, PlainLines):
-            self._display.resume = resume
 
     @functools.cached_property
     def _display(self) -> Display | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -138,6 +137,8 @@ def check_names(source: str, names: Iterable[str], known: Iterable[str]) -> None
     known = sorted(known)
     for name in names:
         if name not in known:
+            import difflib  # noqa: PLC0415 - for mistakes only
+
             close = difflib.get_close_matches(name, known, 1)
             hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
             raise ConfigurationError(f"there is no {source} {name}. {hint}")
