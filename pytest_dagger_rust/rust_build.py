@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import tempfile
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_dagger_rust import agent
 from pytest_dagger_rust.errors import ConfigurationError
+from pytest_dagger_rust.exporting import export
 from pytest_dagger_rust.inputs import HostInputs
 from pytest_dagger_rust.running import RunRequest, RunResult, run
 from pytest_dagger_rust.runtime import Runtime
@@ -20,6 +19,7 @@ from pytest_dagger_rust.service import ServiceRequest, ServiceRunner
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
     from os import PathLike
+    from pathlib import Path
 
     import dagger
     from typing_extensions import Unpack
@@ -137,17 +137,7 @@ class RustBuild:
 
         Raises ConfigurationError for a binary that was not built or a destination that cannot be written.
         """
-        file = self.file(name)
-        path = _destination(name, destination)
-        try:
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".pytest-dagger-rust-") as folder:
-                unfinished = Path(folder) / name
-                await file.export(str(unfinished))
-                unfinished.chmod(0o755)
-                unfinished.replace(path)
-        except OSError as error:
-            raise ConfigurationError(f"export: {path} cannot be written: {error.strerror}.") from None
-        return path
+        return await export(self.file(name), name, destination)
 
     def file(self, name: str) -> dagger.File:
         """Give a binary as a file of Dagger's, to be put into any container.
@@ -164,16 +154,6 @@ class RustBuild:
         if name not in self.binaries:
             raise ConfigurationError(_no_such_binary(name, list(self.binaries)))
         return self.binaries[name]
-
-
-def _destination(name: str, destination: str | PathLike[str]) -> Path:
-    path = Path(destination).absolute()
-    path = path / name if path.is_dir() else path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"export: {path.parent} cannot be made: {error.strerror}.") from None
-    return path
 
 
 def _no_such_binary(name: str, names: list[str]) -> str:

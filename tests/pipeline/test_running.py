@@ -19,7 +19,7 @@ from pytest_dagger_rust import (
 from pytest_dagger_rust.running import OUTPUT_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import dagger
@@ -264,3 +264,51 @@ def test_a_binary_is_exported_whole_and_executable(app: BlockingRustBuild, tmp_p
         subprocess.run([tmp_path / "other"], capture_output=True, text=True, check=True).stdout == "other\n"
     )
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["folder", "new", "other", "renamed"]
+
+
+def test_an_export_that_cannot_be_is_one_sentence(app: BlockingRustBuild, tmp_path: Path) -> None:
+    """Onto a folder, below a file, and without permission; what was there is left as it was."""
+    (tmp_path / "app").mkdir()
+    with pytest.raises(
+        ConfigurationError, match=rf"^export: {tmp_path}/app cannot be written: there is a folder"
+    ):
+        app.export("app", tmp_path)
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(
+        ConfigurationError,
+        match=rf"^export: {tmp_path}/file/app cannot be written: {tmp_path}/file is no folder\.$",
+    ):
+        app.export("app", tmp_path / "file" / "app")
+    with pytest.raises(
+        ConfigurationError, match=r"^There is no binary 'ap' in this build. Did you mean 'app'?"
+    ):
+        app.export("ap", tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["app", "file"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for a hundred kilobytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", disk], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("mounting needs root")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_full_and_a_read_only_disk_are_said(app: BlockingRustBuild, small_disk: Path) -> None:
+    """The file that was there stays whole, and nothing unfinished stays beside it."""
+    (small_disk / "app").write_text("older")
+    with pytest.raises(
+        ConfigurationError, match=rf"^export: {small_disk}/app cannot be written: no space left on device\.$"
+    ):
+        app.export("app", small_disk)
+    assert [path.name for path in small_disk.iterdir()] == ["app"]
+    assert (small_disk / "app").read_text() == "older"
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(ConfigurationError, match=r"cannot be written: Read-only file system\.$"):
+        app.export("app", small_disk)

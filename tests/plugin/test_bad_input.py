@@ -205,11 +205,11 @@ async def test_timeout(cached_rust_build):
 
 @pytest.mark.parametrize("arguments", [{"env": {"A": 1}}, {"files": {"relative": ""}}, {"timeout": 0}], ids=str)
 async def test_arguments(cached_rust_build, arguments):
-    with pytest.raises(ConfigurationError, match="run: "):
+    with pytest.raises(ConfigurationError, match="^(run|app): "):
         await cached_rust_build.run("app", **arguments)
 
 async def test_missing_file(cached_rust_build, tmp_path):
-    with pytest.raises(ConfigurationError, match="gone, which does not exist"):
+    with pytest.raises(ConfigurationError, match="there is no file or folder .*gone"):
         await cached_rust_build.run("app", files={"/x": tmp_path / "gone"})
 
 def test_number(cached_rust_build):
@@ -222,7 +222,7 @@ async def test_unknown_option(cached_rust_build_factory):
 
 async def test_export_onto_a_file_as_folder(cached_rust_build, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="file cannot be made: File exists"):
+    with pytest.raises(ConfigurationError, match="file is no folder"):
         await cached_rust_build.export("app", tmp_path / "file" / "app")
 """
 
