@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import dagger
 
+    from pytest_dagger_rust.caches import Caches
     from pytest_dagger_rust.engine import Engine
     from pytest_dagger_rust.rust_build import RustBuild
     from pytest_dagger_rust.workspace import RustWorkspace
@@ -47,6 +48,7 @@ class RustBuildFactory:
         runtime: dagger.Container,
         excludes: Sequence[str] = (),
         observer: BuildObserver | None = None,
+        caches: Caches | None = None,
     ) -> None:
         self.options = options
         self._engine = engine
@@ -56,6 +58,7 @@ class RustBuildFactory:
         self._runtime = runtime
         self._excludes = excludes
         self._observer = observer
+        self._caches = caches
         self._builds: dict[CargoOptions, asyncio.Task[RustBuild]] = {}
 
     async def __call__(self, options: CargoOptions | None = None, /, **changes: Any) -> RustBuild:
@@ -105,4 +108,5 @@ class RustBuildFactory:
             runtime=self._runtime,
             excludes=self._excludes,
             engine=self._engine,
+            caches=self._caches,
         )

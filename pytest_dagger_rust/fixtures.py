@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     import dagger
 
+    from pytest_dagger_rust.caches import Caches
     from pytest_dagger_rust.cli import SessionParams
     from pytest_dagger_rust.display import Display
     from pytest_dagger_rust.engine import Engine
@@ -126,6 +128,17 @@ def rust_source_excludes(pytestconfig: pytest.Config) -> Sequence[str]:
     return excludes
 
 
+def _caches(config: pytest.Config) -> Caches:
+    from pytest_dagger_rust.caches import Caches  # noqa: PLC0415
+
+    folder = config.cache.mkdir("dagger-rust") if config.cache else None
+    if not _settings(config)["clear_caches"]:
+        return Caches(folder)
+    # All workers of pytest-xdist ask for the same, and only the first of them finds something to clear.
+    workerinput: dict[str, Any] = getattr(config, "workerinput", {})
+    return Caches(folder, workerinput.get("testrunuid") or uuid.uuid4().hex)
+
+
 @pytest.fixture(scope="session")
 def cached_rust_build_factory(
     pytestconfig: pytest.Config,
@@ -149,6 +162,7 @@ def cached_rust_build_factory(
         runtime=rust_runtime_container,
         excludes=rust_source_excludes,
         observer=pytestconfig.stash[DISPLAY_KEY].watch,
+        caches=_caches(pytestconfig),
     )
 
 

@@ -108,16 +108,6 @@ def _closure(locals_: Mapping[str, Local], start: Iterable[str]) -> set[str]:
     return found
 
 
-def linked_into_tests(locals_: Mapping[str, Local], path: str) -> set[str]:
-    """Find the local packages, by manifest path, whose code can be in a test binary of the package at `path`.
-
-    Packages that are no members are always among them: `[patch]` may bring them in by way of a registry's.
-    """
-    direct = (item.manifest for item in locals_[path].dependencies if item.manifest is not None)
-    others = (manifest for manifest, item in locals_.items() if not item.is_member)
-    return _closure(locals_, [path, *direct, *others])
-
-
 def check_graph(locals_: Mapping[str, Local]) -> None:
     """Raise WorkspaceError for a dependency under a wrong name, and for packages that need each other."""
     for item in locals_.values():

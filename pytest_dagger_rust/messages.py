@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _OLD_PACKAGE_ID = re.compile(r"(?P<name>\S+) (?P<version>\S+) \(.*\)")
@@ -50,6 +50,7 @@ class Artifact:
     """One artifact of a package's target; paths are those cargo named inside the builder container.
 
     `is_test` tells a target compiled with its tests, and the harness that runs them, from the target itself.
+    `profile` has the settings of the profile in cargo's names: opt_level, debuginfo, debug_assertions and others.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Artifact:
     fresh: bool
     src_path: str = ""
     is_test: bool = False
+    profile: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ def _artifact(message: dict[str, Any]) -> Artifact:
         fresh=message["fresh"],
         src_path=target["src_path"],
         is_test=message["profile"]["test"],
+        profile=message["profile"],
     )
 
 

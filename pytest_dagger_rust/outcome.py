@@ -7,8 +7,9 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from pytest_dagger_rust import messages
+from pytest_dagger_rust import caches, messages
 from pytest_dagger_rust.lockfile import STUB_VERSION
+from pytest_dagger_rust.reasons import why_compiled
 from pytest_dagger_rust.rust_build import BuildReport
 
 if TYPE_CHECKING:
@@ -42,11 +43,14 @@ def read_report(text: str, started: float) -> BuildReport:
     dependencies = messages.parse(section(text, "dependencies"))
     cached = _finished(text, "sources finished") < started
     compiled: list[str] = []
-    if _finished(text, "dependencies finished") >= started:
+    has_new_layer = _finished(text, "dependencies finished") >= started
+    if has_new_layer:
         stubs = {artifact.package for artifact in dependencies.artifacts if artifact.version == STUB_VERSION}
         compiled += [name for name in dependencies.compiled if name not in stubs]
     if not cached:
         compiled += sources.compiled
+    before = messages.parse(section(text, "before"))
+    lock = "\n".join(section(text, "lock"))
     everything = dict.fromkeys(artifact.package for artifact in sources.artifacts)
     return BuildReport(
         compiled=tuple(compiled),
@@ -55,7 +59,22 @@ def read_report(text: str, started: float) -> BuildReport:
         cached=cached,
         diagnostics=sources.diagnostics,
         steps={} if cached else _steps(section(text, "steps")),
+        reasons=why_compiled(dict.fromkeys(compiled), sources, before, section(text, "dirty"), lock),
+        caches={
+            caches.DEPENDENCIES: caches.NEW if has_new_layer else caches.KEPT,
+            caches.TARGET: caches.KEPT if cached else _facts(text)["volume"],
+        },
     )
+
+
+def layer_of(text: str) -> str:
+    """Give the name of the dependency layer that a report's build was made on, empty where there was none."""
+    return _facts(text).get("layer", "")
+
+
+def _facts(text: str) -> dict[str, str]:
+    pairs = (line.partition(" ") for line in section(text, "caches"))
+    return {name: value for name, _, value in pairs}
 
 
 def _finished(text: str, headline: str) -> float:

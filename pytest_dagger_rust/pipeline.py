@@ -14,15 +14,16 @@ import os
 import re
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from pytest_dagger_rust import agent, archive, messages
+from pytest_dagger_rust import agent, archive, base_archive, messages
+from pytest_dagger_rust.caches import Caches
 from pytest_dagger_rust.errors import DaggerRustError, EngineUnavailable, RustBuildError, StaleBinaryError
 from pytest_dagger_rust.options import CargoOptions
-from pytest_dagger_rust.outcome import failure_text, read_report, section
+from pytest_dagger_rust.outcome import failure_text, layer_of, read_report, section
 from pytest_dagger_rust.rust_build import RustBuild
 from pytest_dagger_rust.scripts import script
 from pytest_dagger_rust.stubs import STUB_MARKER
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import dagger
 
     from pytest_dagger_rust.engine import Engine
+    from pytest_dagger_rust.rust_build import BuildReport
     from pytest_dagger_rust.skeleton import Skeleton
     from pytest_dagger_rust.workspace import RustWorkspace
 
@@ -42,7 +44,6 @@ VOLUME = "/pytest-dagger-rust"
 PACKAGES = "/pytest-dagger-rust-packages"
 INPUT = "/pytest-dagger-rust-input"
 SEED = f"{INPUT}/seed"
-LINKED = f"{INPUT}/linked"
 OUT = "/out"
 
 # Exit codes of scripts/cargo.sh.
@@ -60,6 +61,7 @@ class BuildRequest:
     runtime: dagger.Container
     excludes: tuple[str, ...] = ()
     folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
+    caches: Caches = field(default_factory=Caches)
     tests: bool = False
 
     def dependency_arguments(self, skeleton: Skeleton) -> tuple[str, ...]:
@@ -81,6 +83,7 @@ async def build(
     runtime: dagger.Container,
     excludes: Sequence[str] = (),
     engine: Engine | None = None,
+    caches: Caches | None = None,
 ) -> RustBuild:
     """Build the workspace in `builder`, and give its binaries on top of `runtime`.
 
@@ -93,10 +96,17 @@ async def build(
     started = time.time()
     with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:
         request = BuildRequest(
-            client, workspace, options or CargoOptions(), builder, runtime, tuple(excludes), Path(folder)
+            client,
+            workspace,
+            options or CargoOptions(),
+            builder,
+            runtime,
+            tuple(excludes),
+            Path(folder),
+            caches or Caches(),
         )
         out, text = await run_build(request)
-    report = read_report(text, started)
+        report = await told_report(request, text, started)
     container = runtime.with_directory("/usr/local/bin", out.directory("examples")).with_directory(
         "/usr/local/bin", out.directory("bin")
     )
@@ -112,6 +122,15 @@ async def build(
     )
 
 
+async def told_report(request: BuildRequest, text: str, started: float) -> BuildReport:
+    """Read the report of a build that began at `started`, in seconds since the epoch, and remember what it left."""
+    report = read_report(text, started)
+    volume, layer = await _volume_key(request), layer_of(text)
+    states = request.caches.told(volume, layer, report.caches)
+    request.caches.remember(volume, layer)
+    return replace(report, caches=states)
+
+
 async def run_build(request: BuildRequest) -> tuple[dagger.Directory, str]:
     """Run both execs; give the folder that the second one hands out, and the text of its report."""
     async with _engine_errors():
@@ -123,14 +142,27 @@ async def _run(request: BuildRequest) -> tuple[dagger.Directory, str]:
     outside = _outside_paths(request.workspace, skeleton)
     base, root = tree_base(request.workspace, outside)
     step = _Step(request, await _volume_key(request), base, root)
-    packed = archive.pack(_source_entries(request, base, outside), request.folder)
     seed = _dependencies(step, skeleton).directory(f"{OUT}/seed")
     try:
-        return await _sources(step, packed, seed)
+        return await _sources(step, _packed(step, outside, request.caches.folder), seed)
     except _DependenciesFailed:
         # A skeleton that does not build says nothing about the workspace. Without it everything is compiled in the
         # sources step: slower, and whatever is really wrong is then said in terms of the user's own files.
-        return await _sources(step, packed, None)
+        return await _sources(step, _packed(step, outside, request.caches.folder), None)
+    except _SourcesChangedError:
+        if request.caches.folder is None:
+            raise
+        base_archive.forget_all(request.caches.folder)
+        return await _sources(step, _packed(step, outside, None), seed)
+
+
+def _packed(step: _Step, outside: Sequence[str], cache: Path | None) -> archive.Archive:
+    request = step.request
+    return base_archive.pack_tree(lambda: _source_entries(request, step.base, outside), request.folder, cache)
+
+
+class _SourcesChangedError(DaggerRustError):
+    pass
 
 
 class _DependenciesFailed(Exception):  # noqa: N818 - never seen by a user
@@ -197,10 +229,10 @@ def _source_entries(request: BuildRequest, base: Path, outside: Sequence[str]) -
 
 
 async def _volume_key(request: BuildRequest) -> str:
-    """Name the volume's content: this workspace, in this place, built in this image."""
+    """Name the volumes' content: this workspace, in this place, built in this image."""
     names = sorted(package.name for package in request.workspace.packages)
     parts = [str(request.workspace.root), *names, await request.builder.id()]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+    return _digest(*parts)[:24]
 
 
 def _exec(
@@ -214,25 +246,19 @@ def _exec(
     container = (
         step.request.builder.with_mounted_cache(VOLUME, _volume(step, phase))
         .with_mounted_cache(PACKAGES, client.cache_volume("pytest-dagger-rust-packages"))
-        .with_mounted_file(f"{INPUT}/{packed.digest}.tar", client.host().file(str(packed.path)))
+        .with_mounted_file(f"{INPUT}/{packed.path.name}", client.host().file(str(packed.path)))
         .with_env_variable("VOLUME", VOLUME)
         .with_env_variable("PACKAGES", PACKAGES)
+        .with_env_variable("BUILD_VARIABLES", _digest(*_pairs(step.request.options)))
     )
+    if packed.base is not None:
+        base = client.host().file(str(packed.base))
+        container = container.with_mounted_file(f"{INPUT}/{packed.base.name}", base)
     if seed is not None:
         container = container.with_mounted_directory(SEED, seed)
-    if step.request.tests:
-        container = container.with_new_file(LINKED, _linked_text(step))
     for name, value in step.request.options.env.items():
         container = container.with_env_variable(name, value)
     return container.with_exec(_command(step, phase, packed, arguments))
-
-
-def _linked_text(step: _Step) -> str:
-    linked = step.request.workspace.linked_into_tests()
-    pairs = sorted((manifest, other) for manifest, others in linked.items() for other in others)
-    return "".join(
-        "\t".join(os.path.normpath(f"{step.root}/{path}") for path in pair) + "\n" for pair in pairs
-    )
 
 
 def _volume(step: _Step, phase: Phase) -> dagger.CacheVolume:
@@ -240,11 +266,30 @@ def _volume(step: _Step, phase: Phase) -> dagger.CacheVolume:
 
 
 def _command(step: _Step, phase: Phase, packed: archive.Archive, cargo: tuple[str, ...]) -> list[str]:
-    text = script("cargo.sh")
-    env = (f"{name}={value}" for name, value in step.request.options.env.items())
-    build_id = hashlib.sha256("\0".join([text, packed.digest, step.root, *cargo, *env]).encode()).hexdigest()
-    arguments = [phase, f"{INPUT}/{packed.digest}.tar", packed.digest, step.root, SEED, build_id, STUB_MARKER]
-    return ["sh", "-c", text, "cargo.sh", *arguments, *cargo]
+    text = script("tree.sh", "proofs.sh", "cargo.sh")
+    build_id = _digest(text, packed.digest, step.root, *cargo, *_pairs(step.request.options))
+    base = f"{INPUT}/{packed.base.name}" if packed.base else ""
+    inputs = [f"{INPUT}/{packed.path.name}", packed.digest, base, step.root, SEED]
+    return [
+        "sh",
+        "-c",
+        text,
+        "cargo.sh",
+        phase,
+        build_id,
+        *inputs,
+        STUB_MARKER,
+        step.request.caches.clear,
+        *cargo,
+    ]
+
+
+def _pairs(options: CargoOptions) -> list[str]:
+    return [f"{name}={value}" for name, value in options.env.items()]
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 _NO_IMAGE = re.compile(r'failed to resolve image "(?P<image>[^"]+)"')
@@ -280,7 +325,7 @@ async def _build_errors(step: _Step) -> AsyncGenerator[None]:
     except dagger.ExecError as error:
         if "cargo.sh" not in error.command:
             raise
-        phase, build_id = error.command[4], error.command[9]
+        phase, build_id = error.command[4:6]
         if phase == "dependencies":
             raise _DependenciesFailed from None
         raise await _explained(step, error, build_id) from None
@@ -293,6 +338,8 @@ async def _explained(step: _Step, error: dagger.ExecError, build_id: str) -> Dag
     )
     if error.exit_code == NOT_PROVED:
         return StaleBinaryError(said)
+    if error.exit_code == SOURCES_CHANGED:
+        return _SourcesChangedError(said)
     if error.exit_code == CARGO_FAILED:
         return await _cargo_failure(step, build_id)
     return DaggerRustError(

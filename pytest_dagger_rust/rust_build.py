@@ -38,7 +38,8 @@ class BuildReport:
 
     `compiled` and `fresh` are package names, in cargo's order; a package compiled twice is named twice. `seconds`
     is the whole build as the caller waited for it, `steps` the seconds of each step in the container. `cached` is
-    True when the engine had the very same build already and nothing ran.
+    True when the engine had the very same build already and nothing ran. `reasons` says in words why a package was
+    compiled, `caches` for "dependencies" and "target folder" whether they were kept, new, or emptied and why.
     """
 
     compiled: tuple[str, ...]
@@ -47,6 +48,8 @@ class BuildReport:
     cached: bool
     diagnostics: tuple[Diagnostic, ...] = ()
     steps: Mapping[str, float] = field(default_factory=dict[str, float])
+    reasons: Mapping[str, str] = field(default_factory=dict[str, str])
+    caches: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def warnings(self) -> int:

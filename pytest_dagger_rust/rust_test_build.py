@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust import messages
-from pytest_dagger_rust.outcome import read_report, section
-from pytest_dagger_rust.pipeline import VOLUME, BuildRequest, run_build
+from pytest_dagger_rust.outcome import section
+from pytest_dagger_rust.pipeline import VOLUME, BuildRequest, run_build, told_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -80,10 +80,11 @@ async def build_tests(
             client, workspace, options, builder, builder, tuple(excludes), Path(folder), tests=True
         )
         out, text = await run_build(request)
+        report = await told_report(request, text, started)
     container = builder.with_mounted_directory(f"{VOLUME}/target", out.directory("target"))
     container = container.with_mounted_file(SOURCES, out.file("sources.tar"))
     binaries = tuple(_binaries(workspace, text))
-    return RustTestBuild(binaries, read_report(text, started), client, container)
+    return RustTestBuild(binaries, report, client, container)
 
 
 def _binaries(workspace: RustWorkspace, text: str) -> Iterator[RustTestBinary]:

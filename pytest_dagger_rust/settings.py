@@ -83,7 +83,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("env", "list", "NAME=VALUE pairs for cargo, rustc and build scripts", ()),
     Setting("locked", "switch", "fail when Cargo.lock is missing or out of date, as cargo's --locked"),
     Setting("offline", "switch", "build without network, as cargo's --offline", default=False),
-    Setting("source_excludes", "list", "files and folders, as gitignore patterns, that no build needs", ()),
+    Setting("source_excludes", "list", "patterns of files and folders that no build needs", ()),
+    Setting(
+        "clear_caches",
+        "switch",
+        "empty the workspace's cache volumes first, and build everything anew",
+        default=False,
+    ),
     Setting("connect_timeout", "seconds", "longest wait for the Dagger engine, in seconds"),
     Setting(
         "on_missing_engine",

@@ -16,7 +16,7 @@ from pytest_dagger_rust.attributes import is_bare
 from pytest_dagger_rust.cargo_config import read_configs
 from pytest_dagger_rust.discovery import Discovery
 from pytest_dagger_rust.errors import WorkspaceError
-from pytest_dagger_rust.local import Local, check_graph, linked_into_tests, reachable, stubbed
+from pytest_dagger_rust.local import Local, check_graph, reachable, stubbed
 from pytest_dagger_rust.lockfile import Lock
 from pytest_dagger_rust.manifest import read_manifest
 from pytest_dagger_rust.manifests import Manifests
@@ -83,18 +83,6 @@ class RustWorkspace:
         stubs = stubbed(self._plan.locals_, self._needed_outside(parsed))
         locals_ = {path: replace(item, is_stub=path in stubs) for path, item in self._plan.locals_.items()}
         return make_skeleton(replace(self._plan, locals_=locals_), parsed)
-
-    def linked_into_tests(self) -> dict[str, list[str]]:
-        """Tell for each member which local packages its tests may be linked with, itself included.
-
-        Both are paths of manifests, relative to the workspace's root.
-        """
-        paths = {path: self._plan.relative(path) for path in self._plan.locals_}
-        return {
-            paths[path]: sorted(paths[other] for other in linked_into_tests(self._plan.locals_, path))
-            for path, item in self._plan.locals_.items()
-            if item.is_member
-        }
 
     def _needed_outside(self, lock: Lock | None) -> list[str]:
         """Return the local packages that packages from elsewhere may depend on, through `[patch]`."""

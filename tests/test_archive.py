@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_dagger_rust.archive import Entry, disk_entries, pack, text_entries
+from pytest_dagger_rust import base_archive
+from pytest_dagger_rust.archive import ChangedWhilePackingError, disk_entries, entry_of, pack, text_entries
 from pytest_dagger_rust.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pytest_dagger_rust.archive import Archive, Entry
 
 
 def tree(folder: Path, *names: str) -> Path:
@@ -36,7 +39,7 @@ def test_the_archive_is_named_by_its_content(tmp_path: Path) -> None:
     archive = pack(text_entries([("src/main.rs", "fn main() {}")]), tmp_path)
     assert archive.path.name == f"{hashlib.sha256(archive.path.read_bytes()).hexdigest()}.tar"
     with tarfile.open(archive.path) as tar:
-        assert tar.getnames() == ["index", "files/src/main.rs"]
+        assert tar.getnames() == ["index", "packed", "files/src/main.rs"]
         index = tar.extractfile("index")
         assert index is not None
         assert index.read().decode() == f"{hashlib.sha256(b'fn main() {}').hexdigest()} - src/main.rs\n"
@@ -109,8 +112,9 @@ def test_special_files_do_no_harm(tmp_path: Path) -> None:
     os.mkfifo(folder / "pipe")
     (folder / "nowhere").symlink_to("gone")
     (folder / "outside").symlink_to("/etc")
-    kinds = {entry.path: (entry.kind, entry.data) for entry in disk_entries(folder, folder)}
-    assert kinds == {"a": ("-", b"a"), "nowhere": ("l", b"gone"), "outside": ("l", b"/etc")}
+    found = {entry.path: (entry.kind, entry.digest) for entry in disk_entries(folder, folder)}
+    expected = [entry_of("a", b"a"), entry_of("nowhere", b"gone", "l"), entry_of("outside", b"/etc", "l")]
+    assert found == {entry.path: (entry.kind, entry.digest) for entry in expected}
 
 
 def test_a_name_with_a_line_break_is_refused(tmp_path: Path) -> None:
@@ -128,9 +132,98 @@ PATHS = st.lists(
 @given(st.dictionaries(PATHS, st.text(), max_size=5))
 def test_every_text_survives_packing(tmp_path_factory: pytest.TempPathFactory, files: dict[str, str]) -> None:
     """Whatever the names and contents, the archive gives them back."""
-    archive = pack(
-        [Entry(path, "-", text.encode()) for path, text in files.items()], tmp_path_factory.mktemp("pack")
-    )
-    with tarfile.open(archive.path) as tar:
-        found = {m.name: tar.extractfile(m).read().decode() for m in tar if m.name != "index"}  # type: ignore[union-attr]
+    archive = pack(text_entries(files.items()), tmp_path_factory.mktemp("pack"))
+    found = {name: text.decode() for name, text in contents_of(archive.path).items()}
     assert found == {f"files/{path}": text for path, text in files.items()}
+
+
+def contents_of(path: Path) -> dict[str, bytes]:
+    """Read the files of a tar, but not what describes them."""
+    with tarfile.open(path) as tar:
+        members = [member for member in tar if member.name not in {"index", "packed"}]
+        return {member.name: tar.extractfile(member).read() for member in members}  # type: ignore[union-attr]
+
+
+def test_a_file_that_changed_since_it_was_looked_at_is_not_packed(tmp_path: Path) -> None:
+    """Longer, shorter, other bytes of the same number, and gone: none of it is packed under the old digest."""
+    folder = tree(tmp_path / "tree", "file")
+    for content in ("file and more", "f", "FILE", None):
+        entries = list(disk_entries(folder, folder))
+        if content is None:
+            (folder / "file").unlink()
+        else:
+            (folder / "file").write_text(content)
+        with pytest.raises(ChangedWhilePackingError, match="file"):
+            pack(entries, tmp_path)
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_a_file_that_never_rests_is_named(tmp_path: Path) -> None:
+    """After some tries the error says which file it is and what to do."""
+    folder = tree(tmp_path / "tree", "log")
+
+    def restless() -> list[Entry]:
+        entries = list(disk_entries(folder, folder))
+        (folder / "log").write_text((folder / "log").read_text() + "more")
+        return entries
+
+    with pytest.raises(WorkspaceError, match=r"log: This file changes while it is read.*\n.*leave it out"):
+        base_archive.pack_tree(restless, tmp_path)
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A tree that is worth a base archive."""
+    folder = tree(tmp_path / "large", "small", "other")
+    (folder / "data").write_bytes(b"x" * base_archive.SMALL)
+    return folder
+
+
+def packed(folder: Path, cache: Path) -> Archive:
+    """Pack a tree beside its cache."""
+    return base_archive.pack_tree(lambda: disk_entries(folder, folder), folder.parent, cache)
+
+
+def test_an_edit_in_a_large_tree_packs_only_what_changed(large: Path, tmp_path: Path) -> None:
+    """The base archive has the rest, stays what it is, and both together are the tree."""
+    cache = tmp_path / "cache"
+    first = packed(large, cache)
+    (large / "small").write_text("edited")
+    second = packed(large, cache)
+    assert second.base is not None
+    assert second.base == first.base
+    assert contents_of(second.path) == {"files/small": b"edited"}
+    both = contents_of(second.base) | contents_of(second.path)
+    assert both == {f"files/{path.name}": path.read_bytes() for path in large.iterdir()}
+    assert second.base.name == f"{hashlib.sha256(second.base.read_bytes()).hexdigest()}.tar"
+
+
+def test_a_large_change_makes_a_new_base(large: Path, tmp_path: Path) -> None:
+    """What is sent on each edit stays small; of older bases only the last is kept."""
+    cache = tmp_path / "cache"
+    bases = [packed(large, cache).base]
+    for content in b"yzw":
+        (large / "data").write_bytes(bytes([content]) * base_archive.SMALL)
+        archive = packed(large, cache)
+        assert contents_of(archive.path) == {}
+        bases.append(archive.base)
+    assert len(set(bases)) == 4
+    assert set(cache.glob("*.tar")) == set(bases[-2:])
+
+
+def test_a_base_that_lost_its_archive_is_no_base(large: Path, tmp_path: Path) -> None:
+    """An index alone is passed over, and everything is packed anew."""
+    cache = tmp_path / "cache"
+    lost = packed(large, cache).base
+    assert lost is not None
+    lost.unlink()
+    again = packed(large, cache)
+    assert again.base == lost
+    assert lost.exists()
+
+
+def test_a_small_tree_needs_no_base(tmp_path: Path) -> None:
+    """It is sent whole, and nothing is kept."""
+    archive = packed(tree(tmp_path / "tree", "a"), tmp_path / "cache")
+    assert archive.base is None
+    assert not (tmp_path / "cache").exists()

@@ -5,6 +5,6 @@ from __future__ import annotations
 from importlib import resources
 
 
-def script(name: str) -> str:
-    """Give the text of a script of this folder."""
-    return resources.files(__name__).joinpath(name).read_text("utf-8")
+def script(*names: str) -> str:
+    """Give the text of scripts of this folder, one after the other: first what is defined, then what uses it."""
+    return "\n".join(resources.files(__name__).joinpath(name).read_text("utf-8") for name in names)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_dagger_rust import CargoOptions, RustWorkspace, build
+from pytest_dagger_rust.caches import Caches
 from pytest_dagger_rust.rust_test_build import build_tests
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Scenario:
     builder: dagger.Container
     runtime: dagger.Container
     options: CargoOptions = field(default_factory=CargoOptions)
+    caches: Caches = field(default_factory=Caches)
 
     def write(self, files: Mapping[str, str], mtime: float | None = None) -> None:
         """Write files, given by path and text, dated to `mtime` where it is given."""
@@ -65,9 +67,14 @@ class Scenario:
                 builder=self.builder,
                 runtime=self.runtime,
                 engine=self.engine,
+                caches=self.caches,
             )
 
         return self.engine.call(run)
+
+    def reasons(self, **changes: Any) -> dict[str, str]:
+        """Build, and give the reason why each package was compiled."""
+        return dict(self.build(**changes).report.reasons)
 
     def build_tests(self, **changes: Any) -> RustTestBuild:
         """Load the workspace and build the tests of all its members."""

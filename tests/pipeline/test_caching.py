@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_dagger_rust.caches import Caches
+from tests.pipeline.volume import prune
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from tests.pipeline.scenario import Scenario
 
@@ -49,19 +53,70 @@ def test_dependencies_are_compiled_once_and_an_edit_compiles_own_crates_only(
     cold = scenario.build()
     assert sorted(cold.report.compiled) == ["app", "cfg-if", "itoa", "library"]
     assert cold.report.fresh == ()
+    assert cold.report.caches == {"dependencies": "new", "target folder": "new"}
+    assert set(cold.report.reasons.values()) == {"not built before"}
     assert cold.blocking.run("app", check=True).stdout == "one 7 1.2.3\n"
 
     unchanged = scenario.build()
     assert unchanged.report.cached
     assert unchanged.report.compiled == ()
+    assert unchanged.report.reasons == {}
+    assert unchanged.report.caches == {"dependencies": "kept", "target folder": "kept"}
     assert sorted(unchanged.report.fresh) == ["app", "cfg-if", "itoa", "library"]
 
     scenario.replace("app/src/main.rs", "{} {} {}", "{}-{}-{}")
     edited = scenario.build()
     assert edited.report.compiled == ("app",)
+    assert edited.report.reasons == {"app": "app/src/main.rs changed"}
     assert edited.blocking.run("app", check=True).stdout == "one-7-1.2.3\n"
 
     scenario.replace("library/src/lib.rs", "one", "two")
     edited = scenario.build()
     assert sorted(edited.report.compiled) == ["app", "library"]
+    assert edited.report.reasons == {
+        "library": "library/src/lib.rs changed",
+        "app": "dependency library was compiled again",
+    }
     assert edited.blocking.run("app", check=True).stdout == "two-7-1.2.3\n"
+
+
+def test_why_a_package_was_compiled_is_told_in_words(make_scenario: MakeScenario) -> None:
+    """A feature, a profile, a variable, another version of a dependency, a removed file, a bumped version."""
+    manifest = WORKSPACE["app/Cargo.toml"]
+    scenario = make_scenario(
+        {
+            **WORKSPACE,
+            "app/Cargo.toml": f"{manifest}\n[features]\nloud = []\n",
+            "app/src/main.rs": f'const _: Option<&str> = option_env!("WORD");\nmod more;\n{WORKSPACE["app/src/main.rs"]}',
+            "app/src/more/mod.rs": "",
+        }
+    )
+    scenario.build()
+    assert scenario.reasons(env={"WORD": "one"}) == {"app": "variable WORD changed"}
+    scenario.remove("app/src/more/mod.rs")
+    scenario.write({"app/src/more.rs": ""})
+    assert scenario.reasons(env={"WORD": "one"}) == {"app": "app/src/more/mod.rs is missing"}
+    assert scenario.reasons(features=("loud",), env={"WORD": "one"}) == {"app": "feature loud added"}
+    scenario.replace("app/Cargo.toml", "=1.0.15", "=1.0.14")
+    assert scenario.reasons(features=("loud",), env={"WORD": "one"}) == {
+        "itoa": "version 1.0.15 → 1.0.14",
+        "app": "dependency itoa 1.0.15 → 1.0.14",
+    }
+    scenario.replace("app/Cargo.toml", "1.2.3", "1.2.4")
+    assert scenario.reasons(features=("loud",), env={"WORD": "one"}) == {"app": "version 1.2.3 → 1.2.4"}
+    assert "opt_level 0 → 3" in scenario.reasons(features=("loud",), profile="release")["app"]
+
+
+def test_dropped_and_cleared_caches_are_told(make_scenario: MakeScenario, tmp_path: Path) -> None:
+    """What this machine remembers and the engine no longer has was dropped; what was asked for was cleared."""
+    scenario = make_scenario(WORKSPACE)
+    scenario.caches = Caches(tmp_path / "cache")
+    assert scenario.build().report.caches == {"dependencies": "new", "target folder": "new"}
+    prune(scenario)
+    scenario.replace("app/src/main.rs", "{} {} {}", "{}-{}-{}")
+    pruned = scenario.build()
+    assert pruned.report.caches == {"dependencies": "kept", "target folder": "dropped by the engine"}
+    assert sorted(pruned.report.compiled) == ["app", "library"]
+    scenario.caches = Caches(tmp_path / "cache", clear="once")
+    assert scenario.build().report.caches["target folder"] == "cleared"
+    assert scenario.build().report.cached

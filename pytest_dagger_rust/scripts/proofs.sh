@@ -1,0 +1,150 @@
+# Proves that what cargo calls fresh was made from the tree as it is. POSIX sh; coreutils or busybox.
+#
+# When cargo compiles an artifact of a package in the tree, proofs gets a line "<generation> <stamp>": the state of the
+# tree it was made from, and which file it is, because builds with other flags put others under the same name. When
+# cargo later calls it fresh, none of its inputs may have changed since. rustc names them in a dep-info file.
+
+# What bounds the file of proofs: more artifacts than a workspace has, in several profiles and sets of features.
+KEEP_PROOFS=10000
+
+tab=$(printf '\t')
+
+# "<fresh or compiled> <file> <executable> <folder of the package> <source> <kind>", with tabs between, for every
+# artifact of the tree.
+own_artifacts() {
+    awk -v tree="$tree/" '
+        function text(name, rest, end, found) {
+            end = index($0, "\"" name "\":\"")
+            if (!end) return ""
+            rest = substr($0, end + length(name) + 4)
+            while (match(rest, /^[^"\\]+|^\\./)) {
+                found = found (RLENGTH == 2 && substr(rest, 1, 1) == "\\" ? substr(rest, 2, 1) : substr(rest, 1, RLENGTH))
+                rest = substr(rest, RLENGTH + 1)
+            }
+            return found
+        }
+        function first(name, start, rest) {
+            start = index($0, "\"" name "\":[\"")
+            rest = substr($0, start + length(name) + 5)
+            return start ? substr(rest, 1, index(rest, "\"") - 1) : ""
+        }
+        index($0, "{\"reason\":\"compiler-artifact\"") == 1 {
+            manifest = text("manifest_path")
+            if (index(manifest, tree) != 1) next
+            folder = substr(manifest, length(tree) + 1)
+            sub(/\/?Cargo\.toml$/, "", folder)
+            print (index($0, "\"fresh\":true") ? "fresh" : "compiled") "\t" first("filenames") "\t" \
+                text("executable") "\t" folder "\t" text("src_path") "\t" first("kind")
+        }
+    ' "$out/messages"
+}
+
+# "<file> <dep-info file>", with a tab between, for every artifact that cargo calls fresh. Beside one that cargo puts in
+# place for another, it need not write dep-info: there is rustc's, for the crate in all the forms it was compiled in.
+dep_infos() {
+    while IFS=$tab read -r fresh file _; do
+        [ "$fresh" = fresh ] || continue
+        folder=${file%/*} name=${file##*/}
+        stem=${name%.*}
+        crate=$(echo "$stem" | tr - _)
+        for info in "$file.d" "$folder/$stem.d" "$folder/${stem#lib}.d" \
+            "$folder/deps/$crate"-*.d "$folder/deps/${crate#lib}"-*.d; do
+            [ ! -e "$info" ] || printf '%s\t%s\n' "$file" "$info"
+        done
+    done <"$work/artifacts"
+}
+
+# Fails when an artifact that cargo calls fresh cannot be proved.
+prove() {
+    own_artifacts >"$work/artifacts"
+    [ -e "$VOLUME/proofs" ] || : >"$VOLUME/proofs"
+    awk -F '\t' '$3 != "" { print $1, $3 }' "$work/artifacts" >"$work/executables"
+    dep_infos >"$work/dep_infos"
+    cut -f 2 "$work/artifacts" | xargs stat -c '%i-%s-%Y %n' >"$work/stamps" 2>/dev/null || true
+    ROOT=$root awk -v tree="$tree/" -v target="$target/" -v generation="$(cat "$VOLUME/generation")" -v keep="$KEEP_PROOFS" '
+        BEGIN { root = ENVIRON["ROOT"] "/" }
+        # As far as text goes, without "." and "..", relative to the tree; "?" outside of it.
+        function normal(path, parts, count, i, kept, found) {
+            if (substr(path, 1, 1) == "/") {
+                if (index(path, tree) != 1) return "?"
+                path = substr(path, length(tree) + 1)
+            }
+            count = split(path, parts, "/")
+            kept = 0
+            for (i = 1; i <= count; i++) {
+                if (parts[i] == "..") { if (kept) kept-- }
+                else if (parts[i] != "." && parts[i] != "") parts[++kept] = parts[i]
+            }
+            found = ""
+            for (i = 1; i <= kept; i++) found = found (i > 1 ? "/" : "") parts[i]
+            return found
+        }
+        # Read what a dep-info file names into inputs; paths are relative to the root or to the tree.
+        function read_inputs(file, info, line, words, count, i) {
+            while ((getline line <info) > 0) {
+                if (substr(line, 1, 1) == "#") continue
+                gsub(/\\ /, "\001", line)
+                count = split(line, words, " ")
+                for (i = 1; i <= count; i++) {
+                    gsub("\001", " ", words[i])
+                    sub(/:$/, "", words[i])
+                    inputs[file, normal(words[i])]
+                    if (substr(words[i], 1, 1) != "/") inputs[file, normal(root words[i])]
+                }
+            }
+            close(info)
+            known[file]
+        }
+        # An input may be a folder, of a build script.
+        function is_input(file, path) {
+            while (path != "") {
+                if ((file, path) in inputs) return 1
+                if (!sub(/\/[^\/]*$/, "", path)) path = ""
+            }
+            return (file, "") in inputs
+        }
+        # Without dep-info it may have read all that is in its folder; a build script is known by its source.
+        function concerns(path) {
+            if (file in known) return is_input(file, path)
+            if (field[6] == "custom-build") return path == normal(field[5])
+            return field[4] == "" || index(path, field[4] "/") == 1
+        }
+        function culprit(since, path) {
+            for (path in changed) if (changed[path] > since && concerns(path)) return path
+            return ""
+        }
+        FILENAME == ARGV[1] { changed[substr($0, index($0, " ") + 1)] = $1 + 0; next }
+        FILENAME == ARGV[2] { stamp[$2] = $1; next }
+        FILENAME == ARGV[3] { tab = index($0, "\t"); read_inputs(substr($0, 1, tab - 1), substr($0, tab + 1)); next }
+        FILENAME == ARGV[4] { lines[++count] = $0; if (!($2 in proof)) proof[$2] = $1 + 0; next }
+        {
+            split($0, field, "\t")
+            file = field[2]
+            id = stamp[file]
+            if (field[1] == "compiled") { print generation, id; seen[id]; next }
+            if (!(file in stamp) || !(id in proof)) why = "it is not known what it was made from"
+            else if (proof[id] >= generation) next
+            else {
+                path = culprit(proof[id])
+                if (path == "") next
+                why = path " has changed since"
+            }
+            print "pytest-dagger-rust: cargo calls " substr(file, length(target) + 1) " fresh, but " why >"/dev/stderr"
+            failed = 1
+        }
+        END {
+            for (i = 1; i <= count && i <= keep; i++) {
+                split(lines[i], field, " ")
+                if (!(field[2] in seen)) print lines[i]
+            }
+            exit failed
+        }
+    ' "$VOLUME/changes" "$work/stamps" "$work/dep_infos" "$VOLUME/proofs" "$work/artifacts" >"$VOLUME/proofs.part" || return 1
+    mv "$VOLUME/proofs.part" "$VOLUME/proofs"
+}
+
+refuse_stubs() {
+    while read -r _ path; do
+        ! grep -q -a -F -- "$marker" "$path" || fail 96 "$path is a stub, not the program"
+    done <"$work/executables"
+}
