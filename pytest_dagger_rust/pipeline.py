@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 Phase = Literal["dependencies", "sources"]
 
 VOLUME = "/pytest-dagger-rust"
+# To be raised when what the scripts keep on a volume is no longer what earlier ones have kept there.
+VOLUME_LAYOUT = "2"
 PACKAGES = "/pytest-dagger-rust-packages"
 INPUT = "/pytest-dagger-rust-input"
 SEED = f"{INPUT}/seed"
@@ -231,7 +233,7 @@ def _source_entries(request: BuildRequest, base: Path, outside: Sequence[str]) -
 async def _volume_key(request: BuildRequest) -> str:
     """Name the volumes' content: this workspace, in this place, built in this image."""
     names = sorted(package.name for package in request.workspace.packages)
-    parts = [str(request.workspace.root), *names, await request.builder.id()]
+    parts = [VOLUME_LAYOUT, str(request.workspace.root), *names, await request.builder.id()]
     return _digest(*parts)[:24]
 
 
