@@ -131,7 +131,9 @@ def rust_source_excludes(pytestconfig: pytest.Config) -> Sequence[str]:
 def _caches(config: pytest.Config) -> Caches:
     from pytest_dagger_rust.caches import Caches  # noqa: PLC0415
 
-    folder = config.cache.mkdir("dagger-rust") if config.cache else None
+    # With `-p no:cacheprovider` the attribute is not there.
+    cache: pytest.Cache | None = getattr(config, "cache", None)
+    folder = cache.mkdir("dagger-rust") if cache else None
     if not _settings(config)["clear_caches"]:
         return Caches(folder)
     # All workers of pytest-xdist ask for the same, and only the first of them finds something to clear.
