@@ -37,7 +37,7 @@ class RustBuildFactory:
     given is as in `options`, the configured ones.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a decision of its own
         self,
         engine: Engine,
         client: dagger.Client,
