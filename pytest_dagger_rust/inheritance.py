@@ -109,7 +109,8 @@ class _Resolver:
         own = dict(table(spec))
         if "default_features" in own:
             own.setdefault("default-features", own.pop("default_features"))
-        return self._inherited(name, own, keys) if "workspace" in own else own
+        # With any other value, the key is one of those that cargo does not know.
+        return self._inherited(name, own, keys) if isinstance(own.get("workspace"), bool) else own
 
     def _inherited(self, name: str, own: Table, keys: tuple[str, ...]) -> Table:
         if own["workspace"] is not True:

@@ -6,6 +6,9 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_dagger_rust import semver
+from pytest_dagger_rust.toml_values import string
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -109,14 +112,12 @@ def _closure(locals_: Mapping[str, Local], start: Iterable[str]) -> set[str]:
 
 
 def check_graph(locals_: Mapping[str, Local]) -> None:
-    """Raise WorkspaceError for a dependency under a wrong name, and for packages that need each other."""
+    """Raise WorkspaceError for a dependency on another package than is there, and for packages that need each other."""
     for item in locals_.values():
         for dependency in item.needed:
             target = locals_.get(dependency.manifest or "")
-            if target is not None and target.package.name != dependency.package:
-                message = f"the package in `{target.manifest.directory}` is named `{target.package.name}`"
-                hint = f'Rename the dependency, or add `package = "{target.package.name}"`.'
-                raise item.manifest.error(message, *dependency.keys, hint=hint)
+            if target is not None:
+                _check_is_meant(item, dependency, target.package)
     waiting = _stuck({path: _waits_for(item, locals_) for path, item in locals_.items()})
     if waiting:
         names = ", ".join(sorted(locals_[item].package.name for item in waiting))
@@ -125,6 +126,20 @@ def check_graph(locals_: Mapping[str, Local]) -> None:
             "dependencies",
             hint="Move what they share into a package of its own; development dependencies may stay.",
         )
+
+
+def _check_is_meant(local: Local, dependency: Dependency, package: Package) -> None:
+    if package.name != dependency.package:
+        message = f"the package in `{dependency.path}` is named `{package.name}`"
+        hint = f'Rename the dependency, or add `package = "{package.name}"`.'
+        raise local.manifest.error(message, *dependency.keys, hint=hint)
+    requirement = string(dependency.spec.get("version"))
+    if requirement is not None and not semver.fits(package.version, requirement):
+        message = (
+            f"`{package.name}` in `{dependency.path}` has the version {package.version}, not {requirement}"
+        )
+        hint = "Correct the requirement, or remove it: the path says which package is meant."
+        raise local.manifest.error(message, *dependency.keys, hint=hint)
 
 
 def _stuck(needs: Mapping[str, set[str]]) -> set[str]:

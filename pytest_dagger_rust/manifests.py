@@ -6,7 +6,7 @@ import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_dagger_rust import rules, schema
+from pytest_dagger_rust import editions, rules, schema
 from pytest_dagger_rust.dependencies import Dependency, declared
 from pytest_dagger_rust.inheritance import resolve
 from pytest_dagger_rust.manifest import Manifest, read_manifest
@@ -57,6 +57,7 @@ class Manifests:
         """Return the dependencies a package declares or inherits; raises WorkspaceError for a wrong package."""
         if path not in self._dependencies:
             found = tuple(declared(self.resolved(path)))
+            editions.check_spellings(self.read(path), self.resolved(path).package.get("edition"))
             rules.check_resolved(self.resolved(path), found)
             self._dependencies[path] = found
         return self._dependencies[path]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_dagger_rust import features, versions
+from pytest_dagger_rust import editions, features, versions
 from pytest_dagger_rust.toml_values import Table, is_table, string, strings, table, tables
 
 if TYPE_CHECKING:
@@ -14,13 +14,11 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.manifest import Manifest
     from pytest_dagger_rust.packages import Package
 
-_EDITIONS = {"2015": (1, 0), "2018": (1, 31), "2021": (1, 56), "2024": (1, 85)}
 _RESOLVERS = frozenset({"1", "2", "3"})
 _NEEDS_PACKAGE = (
     "lib", "bin", "example", "test", "bench", "dependencies", "dev-dependencies", "dev_dependencies",
     "build-dependencies", "build_dependencies", "features", "target", "badges", "lints",
 )  # fmt: skip
-_OLD_SPELLINGS = ("dev_dependencies", "build_dependencies", "project")
 _OVERRIDE_LACKS = ("package", "build-override", "panic", "lto", "rpath")
 _LINT_TOOLS = frozenset({"cargo", "clippy", "rust", "rustdoc"})
 
@@ -73,6 +71,9 @@ def _check_workspace(manifest: Manifest) -> None:
         if value not in _RESOLVERS:
             hint = 'Choose "1", "2" or "3".'
             raise manifest.error(f"there is no resolver `{value}`", key, "resolver", hint=hint)
+    said_version = string(table(workspace.get("package")).get("rust-version"))
+    if said_version is not None:
+        editions.check_rust_version(manifest, said_version, "workspace", "package", "rust-version")
     for name, spec in table(workspace.get("dependencies")).items():
         for key in ("optional", "public"):
             if table(spec).get(key) is True:
@@ -115,7 +116,7 @@ def _check_replacements(manifest: Manifest) -> None:
             message = "a replacement cannot have a version requirement"
             raise manifest.error(message, "replace", spec, hint="Give a path or a git repository only.")
     for source, entries in table(manifest.document.get("patch")).items():
-        if source != "crates-io" and "://" not in source and not versions.is_package_name(source):
+        if source != "crates-io" and not versions.is_url(source) and not versions.is_package_name(source):
             hint = "Write the registry's name or URL; crates.io is `crates-io` here."
             raise manifest.error(f"`{source}` is no registry", "patch", source, hint=hint)
         for name, spec in table(entries).items():
@@ -143,44 +144,14 @@ def check_resolved(manifest: Manifest, dependencies: Sequence[Dependency]) -> No
         raise manifest.error(
             "a package without a version cannot be published", "package", "publish", hint="Add one."
         )
-    _check_edition(manifest)
+    editions.check(manifest)
     _check_lints(manifest, table(manifest.document.get("lints")), ("lints",))
     _check_library(manifest)
+    _check_platforms(manifest)
     for dependency in dependencies:
         _check_dependency(manifest, dependency)
     _check_same_sources(manifest, dependencies)
     features.check(manifest, dependencies)
-
-
-def _check_edition(manifest: Manifest) -> None:
-    edition = string(manifest.package.get("edition")) or "2015"
-    if edition not in _EDITIONS:
-        if strings(manifest.document.get("cargo-features")):
-            return
-        hint = f"Choose one of {', '.join(_EDITIONS)}."
-        raise manifest.error(f"there is no edition `{edition}`", "package", "edition", hint=hint)
-    said = string(manifest.package.get("rust-version"))
-    if said is not None:
-        if not versions.is_rust_version(said):
-            raise manifest.error(
-                f"`{said}` is not a version of Rust", "package", "rust-version", hint="As 1.85."
-            )
-        if _minor(said) < _EDITIONS[edition]:
-            message = f"Rust {said} does not know the edition {edition}"
-            hint = "Raise `rust-version`, or choose an older edition."
-            raise manifest.error(message, "package", "rust-version", hint=hint)
-    if edition == "2024":
-        for key in _OLD_SPELLINGS:
-            if key in table(manifest.document) or (
-                key == "project" and "\n[project]" in f"\n{manifest.text}"
-            ):
-                hint = "Write it with a hyphen; `project` is `package` now."
-                raise manifest.error(f"`{key}` is gone since the edition 2024", key, hint=hint)
-
-
-def _minor(version: str) -> tuple[int, int]:
-    numbers = [int(number) for number in version.split(".")]
-    return (numbers[0], numbers[1] if len(numbers) > 1 else 0)
 
 
 def _check_library(manifest: Manifest) -> None:
@@ -206,11 +177,15 @@ def _check_library(manifest: Manifest) -> None:
             )
 
 
+def _check_platforms(manifest: Manifest) -> None:
+    for platform in table(manifest.document.get("target")):
+        if not versions.is_platform(platform):
+            message = f"`{platform}` is neither a target nor a cfg(…) expression"
+            raise manifest.error(message, "target", platform, hint="Correct the expression.")
+
+
 def _check_dependency(manifest: Manifest, dependency: Dependency) -> None:
     keys = dependency.keys
-    if dependency.platform is not None and not versions.is_platform(dependency.platform):
-        message = f"`{dependency.platform}` is neither a target nor a cfg(…) expression"
-        raise manifest.error(message, "target", dependency.platform, hint="Correct the expression.")
     for name in (dependency.key, dependency.package):
         if not versions.is_package_name(name):
             raise manifest.error(f"`{name}` cannot be the name of a package", *keys, hint="Correct the name.")
@@ -247,6 +222,9 @@ def _source_errors(name: str, spec: Table) -> Iterator[tuple[str, str]]:
         yield f"`{name}` has {' and '.join(pinned)}", "Keep one of them."
     if pinned and "git" not in spec:
         yield f"`{pinned[0]}` means nothing without `git`", "Add `git`, or remove the key."
+    repository = string(spec.get("git"))
+    if repository is not None and not versions.is_url(repository):
+        yield f"`{repository}` is not a URL", 'Write it with its scheme, as "https://" or "ssh://".'
     version = string(spec.get("version"))
     if version is not None and not versions.is_requirement(version):
         yield f"`{version}` is not a version requirement", 'Write it as "1.2" or ">=1, <3".'

@@ -43,12 +43,12 @@ def _array(item: _Check, expected: str) -> _Check:
     return check_array
 
 
-def _map(item: _Check) -> _Check:
+def _map(item: _Check, **known: _Check) -> _Check:
     def check_map(value: Any) -> _Mismatch:
         if not is_table(value):
             return (), "a table"
         for key, inner in value.items():
-            if (found := item(inner)) is not None:
+            if (found := known.get(key, item)(inner)) is not None:
                 return (key, *found[0]), found[1]
         return None
 
@@ -70,6 +70,26 @@ def _table(**fields: _Check) -> _Check:
         return None
 
     return check_table
+
+
+def _one_of(*values: object) -> _Check:
+    expected = f"one of {', '.join(map(str, values))}"
+
+    def check_value(value: Any) -> _Mismatch:
+        return (
+            None if any(value == known and type(value) is type(known) for known in values) else ((), expected)
+        )
+
+    return check_value
+
+
+def _with(required: str, others: _Check) -> _Check:
+    def check_required(value: Any) -> _Mismatch:
+        if is_table(value) and required not in value:
+            return (), f"a table with `{required}`"
+        return others(value)
+
+    return check_required
 
 
 def _either(simple: _Check, other: _Check, expected: str) -> _Check:
@@ -110,33 +130,41 @@ _PACKAGE = _table(
     exclude=_OWN_STRINGS, include=_OWN_STRINGS, links=_STRING, workspace=_STRING, default_run=_STRING,
     build=_either(_STRING_OR_BOOLEAN, _STRINGS, "a string, true or false"), resolver=_STRING,
     autolib=_BOOLEAN, autobins=_BOOLEAN, autoexamples=_BOOLEAN, autotests=_BOOLEAN, autobenches=_BOOLEAN,
+    default_target=_STRING, forced_target=_STRING, im_a_teapot=_BOOLEAN,
+    metabuild=_either(_STRING, _STRINGS, "a string or an array of strings"),
 )  # fmt: skip
 _TARGET = _table(
     name=_STRING, path=_STRING, crate_type=_STRINGS, required_features=_STRINGS, edition=_STRING,
     test=_BOOLEAN, doctest=_BOOLEAN, bench=_BOOLEAN, doc=_BOOLEAN, harness=_BOOLEAN, proc_macro=_BOOLEAN,
+    filename=_STRING,
 )  # fmt: skip
 _TARGETS = _array(_TARGET, "an array of tables, as [[bin]] makes")
 _DETAILED = _table(
     version=_STRING, path=_STRING, git=_STRING, branch=_STRING, tag=_STRING, rev=_STRING, registry=_STRING,
     registry_index=_STRING, package=_STRING, features=_STRINGS, optional=_BOOLEAN, default_features=_BOOLEAN,
-    workspace=_BOOLEAN, artifact=_either(_STRING, _STRINGS, "a string or an array of strings"), lib=_BOOLEAN,
+    artifact=_either(_STRING, _STRINGS, "a string or an array of strings"), lib=_BOOLEAN,
     target=_STRING, public=_BOOLEAN,
 )  # fmt: skip
 _DEPENDENCIES = _map(_either(_STRING, _DETAILED, "a version requirement or a table"))
 _PLATFORM = _table(
     dependencies=_DEPENDENCIES, dev_dependencies=_DEPENDENCIES, build_dependencies=_DEPENDENCIES
 )
+_DEBUG = _one_of(0, 1, 2, True, False, "none", "limited", "full", "line-tables-only", "line-directives-only")
+_TRIMMED = _one_of("none", "diagnostics", "macro", "object", "all")
 _SETTINGS: dict[str, _Check] = {
-    "opt_level": _either(_INTEGER, _STRING, "an integer or a string"),
-    "lto": _STRING_OR_BOOLEAN,
-    "debug": _either(_INTEGER, _STRING_OR_BOOLEAN, "an integer, a string or a boolean"),
+    "opt_level": _either(_INTEGER, _one_of("0", "1", "2", "3", "s", "z"), "0, 1, 2, 3, s or z"),
+    "lto": _STRING_OR_BOOLEAN, "debug": _DEBUG,
+    "trim_paths": _either(_BOOLEAN, _either(_TRIMMED, _array(_TRIMMED, ""), ""), "a boolean or what to trim"),
     "panic": _STRING, "strip": _STRING_OR_BOOLEAN, "codegen_units": _INTEGER, "incremental": _BOOLEAN,
     "overflow_checks": _BOOLEAN, "debug_assertions": _BOOLEAN, "rpath": _BOOLEAN, "inherits": _STRING,
     "split_debuginfo": _STRING, "codegen_backend": _STRING, "rustflags": _STRINGS,
 }  # fmt: skip
 _SHALLOW_PROFILE = _table(**_SETTINGS)
 _PROFILE = _table(**_SETTINGS, package=_map(_SHALLOW_PROFILE), build_override=_SHALLOW_PROFILE)
-_LINT = _either(_STRING, _table(level=_STRING, priority=_INTEGER), "a level or a table")
+_LEVEL = _one_of("forbid", "deny", "warn", "allow")
+_LINT = _either(
+    _LEVEL, _with("level", _table(level=_LEVEL, priority=_INTEGER)), "a level or a table with one"
+)
 _WORKSPACE = _table(
     members=_STRINGS, exclude=_STRINGS, default_members=_STRINGS, resolver=_STRING, lints=_map(_map(_LINT)),
     dependencies=_DEPENDENCIES,
@@ -152,6 +180,6 @@ _MANIFEST = _table(
     lib=_TARGET, bin=_TARGETS, example=_TARGETS, test=_TARGETS, bench=_TARGETS,
     dependencies=_DEPENDENCIES, dev_dependencies=_DEPENDENCIES, build_dependencies=_DEPENDENCIES,
     target=_map(_PLATFORM), features=_map(_STRINGS), profile=_map(_PROFILE),
-    patch=_map(_DEPENDENCIES), replace=_DEPENDENCIES, badges=_map(_ANY_TABLE),
-    lints=_map(_either(_BOOLEAN, _map(_LINT), "a table")),
+    patch=_map(_DEPENDENCIES), replace=_DEPENDENCIES, badges=_map(_map(_STRING)),
+    lints=_map(_map(_LINT), workspace=_BOOLEAN), hints=_ANY_TABLE,
 )  # fmt: skip

@@ -21,9 +21,10 @@ _TOKEN = re.compile(
 )
 _TRIPLE = re.compile(r"[\w.-]+")
 _FEATURE = re.compile(r"[\w][\w.+-]*")
-_PROFILE = re.compile(r"[\w-]+")
+_PROFILE = re.compile(r"[\w-]*")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.")
 _RESERVED_PROFILES = frozenset({
-    "build", "check", "clean", "config", "fetch", "fix", "install", "metadata", "package", "publish",
+    "build", "check", "clean", "config", "debug", "fetch", "fix", "install", "metadata", "package", "publish",
     "report", "root", "run", "rust", "rustc", "rustdoc", "target", "tmp", "uninstall", "build-override",
 })  # fmt: skip
 
@@ -54,6 +55,11 @@ def is_version(text: str) -> bool:
 def is_rust_version(text: str) -> bool:
     """Tell whether this can stand in `rust-version`."""
     return _RUST_VERSION.fullmatch(text) is not None
+
+
+def is_url(text: str) -> bool:
+    """Tell whether this is a URL, which begins with a scheme."""
+    return _URL.match(text) is not None
 
 
 def is_requirement(text: str) -> bool:

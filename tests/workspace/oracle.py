@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import posixpath
+import shlex
 import subprocess
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_dagger_rust.workspace import Package, RustWorkspace, Skeleton
+
+CHECK_ALL = ("check", "--offline", "--workspace", "--all-targets")
 
 # Name, kind, crate types, source path, required features, edition.
 TargetFacts: TypeAlias = "tuple[str, str, tuple[str, ...], str, tuple[str, ...], str]"
@@ -57,6 +61,42 @@ def cargo(
     return done.stdout
 
 
+def commands(*arguments: str, cwd: Path, target_dir: Path) -> list[list[str]]:
+    """Run cargo and return the command lines of rustc that it tells of, whether they succeed or not."""
+    done = subprocess.run(
+        ["cargo", *arguments, "-v", "--keep-going"],
+        cwd=cwd,
+        env={**os.environ, "CARGO_TERM_COLOR": "never", "CARGO_TARGET_DIR": str(target_dir)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    found = (line.strip().removeprefix("Running `").removesuffix("`") for line in done.stderr.splitlines())
+    return [shlex.split(line) for line in found if "rustc --crate-name" in line]
+
+
+def harness_mismatches(workspace: RustWorkspace, target_dir: Path) -> list[str]:
+    """Return the targets whose tests cargo compiles with a harness and the model says without, or the reverse.
+
+    `cargo metadata` does not tell of the harness, but the command lines of rustc do.
+    """
+    said = {
+        (str((workspace.root / target.src_path).resolve()), target.name.replace("-", "_")): target.harness
+        for package in workspace.packages
+        for target in package.targets
+    }
+    found: list[str] = []
+    for command in commands(*CHECK_ALL, "--all-features", cwd=workspace.root, target_dir=target_dir):
+        path = next(word for word in command if word.endswith(".rs"))
+        key = (str((workspace.root / path).resolve()), command[command.index("--crate-name") + 1])
+        has_harness = "--test" in command
+        is_test = has_harness or ("--cfg", "test") in pairwise(command)
+        if is_test and said.get(key) != has_harness:
+            found.append(f"{key}: {has_harness}")
+    return found
+
+
 def metadata(root: Path) -> dict[str, Any]:
     """Return what `cargo metadata --no-deps` says about the workspace at `root`."""
     found: dict[str, Any] = json.loads(
@@ -70,14 +110,15 @@ def facts_of_cargo(root: Path) -> tuple[PackageFacts, ...]:
     return _facts(metadata(root))
 
 
-def facts_of_build(root: Path) -> tuple[PackageFacts, ...]:
-    """Return the packages cargo sees when it goes as far as for a build, where there are no dependencies."""
-    return _facts(json.loads(cargo("metadata", "--offline", "--format-version=1", cwd=root)))
+def facts_of_build(root: Path, *flags: str) -> tuple[PackageFacts, ...]:
+    """Return the packages cargo sees when it resolves all dependencies, as it does for a build."""
+    return _facts(json.loads(cargo("metadata", "--offline", "--format-version=1", *flags, cwd=root)))
 
 
 def _facts(found: dict[str, Any]) -> tuple[PackageFacts, ...]:
     base = found["workspace_root"]
-    packages = [_package_of_cargo(item, base) for item in found["packages"]]
+    members = set(found["workspace_members"])
+    packages = [_package_of_cargo(item, base) for item in found["packages"] if item["id"] in members]
     return tuple(sorted(packages, key=lambda item: item.manifest_path))
 
 
@@ -134,6 +175,13 @@ def write_tree(root: Path, files: Mapping[str, str]) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
     return root
+
+
+def date(root: Path, time: float) -> None:
+    """Give all files below `root` one and the same time."""
+    for path in root.rglob("*"):
+        if path.is_file():
+            os.utime(path, (time, time))
 
 
 def lay(skeleton: Skeleton, workspace: RustWorkspace, place: Path, moved_to: Path | None = None) -> Path:

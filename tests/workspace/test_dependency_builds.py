@@ -7,7 +7,6 @@ The skeleton and the sources lie at different places and share one target folder
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from pytest_dagger_rust.skeleton import STUB_MARKER, STUB_VERSION
 from pytest_dagger_rust.workspace import RustWorkspace
 from tests.workspace import oracle
+from tests.workspace.builds import EVERYTHING, Wanted
 from tests.workspace.layouts import LIB, MACRO, MAIN, package
 
 if TYPE_CHECKING:
@@ -54,23 +54,6 @@ MEMBERS = frozenset({"app", "library", "macros", "tools"})
 OWN = MEMBERS | {"linked"}
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What a build is told to select."""
-
-    packages: tuple[str, ...] = ()
-    bins: tuple[str, ...] = ()
-    examples: tuple[str, ...] = ()
-
-    def flags(self) -> tuple[str, ...]:
-        """Give the flags of the real build."""
-        return (
-            *(flag for name in self.packages for flag in ("--package", name)),
-            *(flag for name in self.bins for flag in ("--bin", name)),
-            *(flag for name in self.examples for flag in ("--example", name)),
-        )
-
-
 class Stage:
     """A workspace, the skeletons laid out for it, and the target folder all builds share."""
 
@@ -85,7 +68,7 @@ class Stage:
         """Make the skeleton of the workspace as it is now."""
         return RustWorkspace.load(self.root).skeleton()
 
-    def dependencies(self, wanted: Wanted = Wanted(), flags: tuple[str, ...] = ()) -> frozenset[str]:
+    def dependencies(self, wanted: Wanted = EVERYTHING, flags: tuple[str, ...] = ()) -> frozenset[str]:
         """Build the skeleton as the pipeline does, once per digest; return the other packages compiled."""
         workspace = RustWorkspace.load(self.root)
         skeleton = workspace.skeleton()
@@ -97,7 +80,7 @@ class Stage:
         assert all(STUB_VERSION in item for item in done.compiled if item.split()[0] in OWN)
         return _others(done.compiled)
 
-    def sources(self, wanted: Wanted = Wanted(), flags: tuple[str, ...] = ()) -> oracle.Compiled:
+    def sources(self, wanted: Wanted = EVERYTHING, flags: tuple[str, ...] = ()) -> oracle.Compiled:
         """Build the real workspace."""
         return oracle.build(self.root, self._target, (*wanted.flags(), *flags))
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import pytest
 import tomli
@@ -14,58 +13,17 @@ import tomli
 from pytest_dagger_rust.errors import WorkspaceError
 from pytest_dagger_rust.workspace import RustWorkspace
 from tests.workspace import oracle, shelf
+from tests.workspace.builds import Tree, Wanted, both_builds, skeleton_of
 from tests.workspace.layouts import LIB, MAIN, package
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pytest_dagger_rust.skeleton import Skeleton
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("cargo") is None, reason="compares with cargo"),
     pytest.mark.usefixtures("shelf_only"),
 ]
-Tree: TypeAlias = "Callable[[Mapping[str, str]], Path]"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a build is told to select."""
-
-    packages: tuple[str, ...] = ()
-    bins: tuple[str, ...] = ()
-    examples: tuple[str, ...] = ()
-
-
-def _both_builds(
-    root: Path,
-    place: Path,
-    wanted: Wanted = Wanted(),
-    flags: tuple[str, ...] = (),
-    *,
-    same_place: bool = False,
-) -> tuple[oracle.Compiled, oracle.Compiled]:
-    """Build the skeleton, at another place unless told, and then the sources, with one target folder."""
-    if not (root / "Cargo.lock").exists():
-        oracle.cargo("generate-lockfile", "--offline", cwd=root)
-    workspace = RustWorkspace.load(root)
-    skeleton = workspace.skeleton()
-    aside = place / "aside"
-    if same_place:
-        # cargo knows packages outside the root, and vendored ones, by their absolute paths.
-        workspace.boundary.rename(aside)
-    laid = oracle.lay(skeleton, workspace, workspace.boundary if same_place else place / "skeleton", aside)
-    first = oracle.build(laid, place / "target", (*skeleton.selection(wanted), *flags))
-    if same_place:
-        workspace.boundary.rename(place / "skeleton")
-        aside.rename(workspace.boundary)
-    selected = [flag for name in wanted.bins for flag in ("--bin", name)]
-    return first, oracle.build(workspace.root, place / "target", (*selected, *flags))
-
-
-def _skeleton(root: Path) -> Skeleton:
-    return RustWorkspace.load(root).skeleton()
 
 
 def test_workspaces_that_share_a_package(tree: Tree, tmp_path: Path) -> None:
@@ -85,8 +43,8 @@ def test_workspaces_that_share_a_package(tree: Tree, tmp_path: Path) -> None:
             "api/src/lib.rs": "pub fn it() { gamma::gamma(); }\n",
         }
     )
-    assert _skeleton(root / "server").sources == ("../api/src/lib.rs",)
-    _, second = _both_builds(root / "server", tmp_path)
+    assert skeleton_of(root / "server").sources == ("../api/src/lib.rs",)
+    _, second = both_builds(root / "server", tmp_path)
     assert "gamma 0.3.0" in second.fresh
 
 
@@ -105,11 +63,11 @@ def test_a_package_outside_that_needs_a_member(tree: Tree, tmp_path: Path) -> No
             "helper/src/lib.rs": "pub fn it() { core_parts::it() }\n",
         }
     )  # fmt: skip
-    assert _skeleton(root / "main").sources == ()
-    before = _skeleton(root / "main").digest
+    assert skeleton_of(root / "main").sources == ()
+    before = skeleton_of(root / "main").digest
     (root / "helper" / "src" / "lib.rs").write_text("pub fn it() {}\n")
-    assert _skeleton(root / "main").digest == before
-    _, second = _both_builds(root / "main", tmp_path)
+    assert skeleton_of(root / "main").digest == before
+    _, second = both_builds(root / "main", tmp_path)
     assert {"gamma 0.3.0", "alpha 1.1.0"} <= second.fresh
 
 
@@ -125,12 +83,12 @@ def test_a_patched_dependency_is_really_patched(tree: Tree, tmp_path: Path) -> N
             "patches/inner/src/lib.rs": "pub fn inner() -> u32 { 5 }\n",
         }
     )  # fmt: skip
-    before = _skeleton(root).digest
-    first, second = _both_builds(root, tmp_path)
+    before = skeleton_of(root).digest
+    first, second = both_builds(root, tmp_path)
     assert {"inner 1.0.9", "outer 1.0.0"} <= first.compiled
     assert "outer 1.0.0" in second.fresh
     (root / "patches" / "inner" / "src" / "lib.rs").write_text("pub fn inner() -> u32 { 6 }\n")
-    assert _skeleton(root).digest != before
+    assert skeleton_of(root).digest != before
 
 
 def test_a_patch_in_the_configuration(tree: Tree, tmp_path: Path) -> None:
@@ -145,8 +103,8 @@ def test_a_patch_in_the_configuration(tree: Tree, tmp_path: Path) -> None:
             "patches/inner/src/lib.rs": "pub fn inner() -> u32 { 5 }\n",
         }
     )
-    assert _skeleton(root / "w").sources == ("../patches/inner/src/lib.rs",)
-    first, second = _both_builds(root / "w", tmp_path, same_place=True)
+    assert skeleton_of(root / "w").sources == ("../patches/inner/src/lib.rs",)
+    first, second = both_builds(root / "w", tmp_path, same_place=True)
     assert {"inner 1.0.9", "outer 1.0.0"} <= first.compiled
     assert "outer 1.0.0" in second.fresh
 
@@ -164,10 +122,10 @@ def test_vendored_packages(tree: Tree, tmp_path: Path, monkeypatch: pytest.Monke
     shelf.fill(root / "third-party")
     (tmp_path / "empty-home").mkdir()
     monkeypatch.setenv("CARGO_HOME", str(tmp_path / "empty-home"))
-    sources = _skeleton(root).sources
+    sources = skeleton_of(root).sources
     assert "third-party/beta-1.0.0/src/lib.rs" in sources
     assert "third-party/beta-1.0.0/.cargo-checksum.json" in sources
-    first, second = _both_builds(root, tmp_path, same_place=True)
+    first, second = both_builds(root, tmp_path, same_place=True)
     assert {"alpha 1.1.0", "beta 1.0.0"} <= first.compiled & second.fresh
     assert second.compiled == {"app 0.1.0"}
 
@@ -183,14 +141,14 @@ def test_the_stub_of_a_build_script_leaves_nothing(tree: Tree, tmp_path: Path) -
             'std::fs::write(out + "/built.rs", "fn main() {}").unwrap() }\n',
         }
     )
-    first, second = _both_builds(root, tmp_path)
+    first, second = both_builds(root, tmp_path)
     assert "gamma 0.3.0" in first.compiled & second.fresh
     assert second.compiled == {"generated 0.1.0"}
 
 
 def test_a_benchmark_declared_without_its_path(tree: Tree, tmp_path: Path) -> None:
     """A benchmark in a folder of its own is found there, and no file of it is guessed."""
-    # cargo-chef #16, #140, #203: a stub at the wrong one of two places made cargo find none, or both.
+    # cargo-chef #14, #16, #140, #203: a stub at the wrong one of two places made cargo find none, or both.
     files = {
         "Cargo.toml": package(
             "measured", '\n[[bench]]\nname = "bench"\nharness = false\n\n[[bin]]\nname = "measured"\n'
@@ -205,7 +163,7 @@ def test_a_benchmark_declared_without_its_path(tree: Tree, tmp_path: Path) -> No
     assert [(item.name, item.src_path, item.harness) for item in bench] == [
         ("bench", "benches/bench/main.rs", False)
     ]
-    _both_builds(root, tmp_path)
+    both_builds(root, tmp_path)
 
 
 def test_an_example_named_as_a_file_of_another(tree: Tree) -> None:
@@ -233,9 +191,9 @@ def test_dependencies_of_platforms(tree: Tree) -> None:
         }  # fmt: skip
 
     root = tree(write("1.0.0"))
-    before = _skeleton(root)
+    before = skeleton_of(root)
     oracle.write_tree(root, write("2.0.0"))
-    assert _skeleton(root).digest == before.digest
+    assert skeleton_of(root).digest == before.digest
     manifest = tomli.loads(before.files["a/Cargo.toml"])
     assert manifest["target"]["cfg(unix)"]["dependencies"] == {"b": {"path": "../b"}}
 
@@ -281,7 +239,7 @@ def test_configuration_at_every_level(tree: Tree) -> None:
             "deep/w/a/.cargo/config.toml": "broken [",
         }
     )  # fmt: skip
-    skeleton = _skeleton(root / "deep" / "w")
+    skeleton = skeleton_of(root / "deep" / "w")
     kept = {name for name in skeleton.files if ".cargo" in name}
     assert kept == {"../../.cargo/config.toml", "../.cargo/config", "../.cargo/more.toml"}
     assert skeleton.sources == ("../tools/ld.sh",)
@@ -299,12 +257,12 @@ def test_bumped_versions(tree: Tree, tmp_path: Path) -> None:
         "lib/src/lib.rs": LIB,
     }
     root = tree(files)
-    _both_builds(root, tmp_path)
-    before = _skeleton(root).digest
+    both_builds(root, tmp_path)
+    before = skeleton_of(root).digest
     for name in ("Cargo.toml", "app/Cargo.toml"):
         (root / name).write_text(files[name].replace('"1.0', '"2.0'))
     oracle.cargo("update", "--offline", "--workspace", cwd=root)
-    assert _skeleton(root).digest == before
+    assert skeleton_of(root).digest == before
     done = oracle.build(root, tmp_path / "target")
     assert done.compiled == {"app 2.0.0", "lib 2.0.0"}
     program = subprocess.run(
@@ -324,7 +282,7 @@ def test_an_old_time_of_a_source(tree: Tree, tmp_path: Path) -> None:
     )
     for path in (root / "src" / "main.rs", root / "Cargo.toml"):
         os.utime(path, (1_000_000_000, 1_000_000_000))
-    _, second = _both_builds(root, tmp_path)
+    _, second = both_builds(root, tmp_path)
     assert second.compiled == {"app 0.1.0"}
     program = subprocess.run(
         [tmp_path / "target" / "debug" / "app"], capture_output=True, text=True, check=True
@@ -340,7 +298,7 @@ def test_a_binary_that_needs_features(tree: Tree, tmp_path: Path) -> None:
         '[dependencies]\nbeta = { version = "1", optional = true }\n\n[features]\ncli = ["dep:beta"]\n'),
         "src/main.rs": "fn main() { beta::beta(); }\n",
     }  # fmt: skip
-    first, second = _both_builds(tree(files), tmp_path, Wanted(bins=("gated",)), ("--features", "cli"))
+    first, second = both_builds(tree(files), tmp_path, Wanted(bins=("gated",)), ("--features", "cli"))
     assert "beta 1.0.0" in first.compiled & second.fresh
 
 
@@ -352,7 +310,7 @@ def test_a_package_of_which_only_tests_need_much(tree: Tree, tmp_path: Path) -> 
         "tested/Cargo.toml": package("tested"), "tested/src/lib.rs": LIB,
         "suite/Cargo.toml": package("suite", '\n[dependencies]\nbeta = "1"\n'), "suite/tests/all.rs": "",
     }  # fmt: skip
-    first, second = _both_builds(tree(files), tmp_path)
+    first, second = both_builds(tree(files), tmp_path)
     assert {item.split()[0] for item in first.compiled} == {"tested"}
     assert second.compiled == {"tested 0.1.0"}
 
@@ -366,7 +324,7 @@ def test_a_package_without_a_library_that_another_names(tree: Tree, tmp_path: Pa
         "checks/Cargo.toml": package("checks", '\n[dev-dependencies]\napp = { path = "../app" }\n'),
         "checks/src/lib.rs": LIB,
     }
-    first, second = _both_builds(tree(files), tmp_path)
+    first, second = both_builds(tree(files), tmp_path)
     assert {"alpha 1.1.0", "beta 1.0.0"} <= first.compiled & second.fresh
 
 
@@ -381,7 +339,7 @@ def test_a_workspace_hack(tree: Tree, tmp_path: Path) -> None:
         "hack/Cargo.toml": package("hack", '\n[dependencies]\nbeta = { version = "1", features = ["slow"] }\n'),
         "hack/src/lib.rs": "",
     }  # fmt: skip
-    _, second = _both_builds(tree(files), tmp_path)
+    _, second = both_builds(tree(files), tmp_path)
     assert {item.split()[0] for item in second.compiled} == {"app", "hack"}
 
 
@@ -397,9 +355,9 @@ def test_two_packages_of_one_name(tree: Tree, tmp_path: Path) -> None:
         "app/src/main.rs": "fn main() { alpha::it(); beta::beta(); }\n",
     }
     root = tree(files)
-    first, second = _both_builds(root, tmp_path)
+    first, second = both_builds(root, tmp_path)
     assert {"alpha 1.1.0", "beta 1.0.0"} <= first.compiled & second.fresh
-    flags = _skeleton(root).selection(Wanted(packages=("alpha",)))
+    flags = skeleton_of(root).selection(Wanted(packages=("alpha",)))
     assert flags == ("--package", "alpha@0.0.0-skeleton", "--lib")
     oracle.build(tmp_path / "skeleton", tmp_path / "target", flags)
 
@@ -418,7 +376,7 @@ def test_an_excluded_package_below_a_member(tree: Tree, tmp_path: Path) -> None:
     workspace = RustWorkspace.load(root)
     laid = oracle.lay(workspace.skeleton(), workspace, tmp_path / "laid")
     assert [item.name for item in oracle.facts_of_cargo(laid)] == ["app"]
-    _both_builds(root, tmp_path)
+    both_builds(root, tmp_path)
 
 
 def test_files_of_examples_in_folders_of_members(tree: Tree) -> None:
@@ -433,7 +391,7 @@ def test_files_of_examples_in_folders_of_members(tree: Tree) -> None:
         "examples/shown/src/lib.rs": LIB,
         "examples/shown/main.rs": MAIN,
     }
-    skeleton = _skeleton(tree(files))
+    skeleton = skeleton_of(tree(files))
     assert skeleton.sources == ("examples/shown/main.rs", "examples/shown/src/lib.rs")
     assert tomli.loads(skeleton.files["Cargo.toml"])["package"]["autoexamples"] is False
 
@@ -502,7 +460,7 @@ def test_default_features_turned_off_by_a_member(tree: Tree, edition: str, kept:
             "a/src/lib.rs": LIB,
         }
     )
-    manifest = tomli.loads(_skeleton(root).files["a/Cargo.toml"])
+    manifest = tomli.loads(skeleton_of(root).files["a/Cargo.toml"])
     assert manifest["dependencies"]["beta"] == {"version": "1", **kept}
 
 
@@ -519,7 +477,7 @@ def test_git_dependencies(tree: Tree) -> None:
             "Cargo.lock": lock,
         }
     )
-    files = _skeleton(root).files
+    files = skeleton_of(root).files
     assert tomli.loads(files["Cargo.toml"])["dependencies"]["r"] == {
         "git": "https://example.invalid/r.git", "rev": "0123abc", "features": ["a", "b"],
     }  # fmt: skip
@@ -530,7 +488,7 @@ def test_real_manifests_are_never_touched(tree: Tree) -> None:
     """Loading a workspace and making its skeleton writes nothing."""
     root = tree({"Cargo.toml": package("app"), "src/lib.rs": LIB})
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-    _skeleton(root)
+    skeleton_of(root)
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_dagger_rust.workspace import RustWorkspace
 from tests.workspace import oracle
+from tests.workspace.builds import Wanted
 from tests.workspace.layouts import LAYOUTS
 
 if TYPE_CHECKING:
@@ -20,15 +20,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("cargo") is None, reason="compares with cargo"),
     pytest.mark.usefixtures("shelf_only"),
 ]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a build is told to select."""
-
-    packages: tuple[str, ...] = ()
-    bins: tuple[str, ...] = ()
-    examples: tuple[str, ...] = ()
 
 
 @pytest.fixture(params=LAYOUTS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from pytest_dagger_rust.errors import WorkspaceError
 from pytest_dagger_rust.options import CargoOptions
 from pytest_dagger_rust.workspace import RustWorkspace
+from tests.workspace.builds import Wanted
 from tests.workspace.layouts import LIB, MAIN, package
 
 if TYPE_CHECKING:
@@ -17,15 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_dagger_rust.skeleton import Skeleton
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a build is told to select."""
-
-    packages: tuple[str, ...] = ()
-    bins: tuple[str, ...] = ()
-    examples: tuple[str, ...] = ()
 
 
 FILES = {
