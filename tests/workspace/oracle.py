@@ -72,8 +72,9 @@ def commands(*arguments: str, cwd: Path, target_dir: Path) -> list[list[str]]:
         check=False,
         timeout=600,
     )
-    found = (line.strip().removeprefix("Running `").removesuffix("`") for line in done.stderr.splitlines())
-    return [shlex.split(line) for line in found if "rustc --crate-name" in line]
+    lines = (line.strip() for line in done.stderr.splitlines())
+    told = [line.removeprefix("Running `").removesuffix("`") for line in lines if line.startswith("Running `")]
+    return [shlex.split(line) for line in told if "rustc --crate-name" in line]
 
 
 def harness_mismatches(workspace: RustWorkspace, target_dir: Path) -> list[str]:
@@ -88,7 +89,7 @@ def harness_mismatches(workspace: RustWorkspace, target_dir: Path) -> list[str]:
     }
     found: list[str] = []
     for command in commands(*CHECK_ALL, "--all-features", cwd=workspace.root, target_dir=target_dir):
-        path = next(word for word in command if word.endswith(".rs"))
+        path = command[next(i for i, word in enumerate(command, start=1) if word.startswith("--edition="))]
         key = (str((workspace.root / path).resolve()), command[command.index("--crate-name") + 1])
         has_harness = "--test" in command
         is_test = has_harness or ("--cfg", "test") in pairwise(command)
