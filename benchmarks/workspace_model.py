@@ -1,8 +1,8 @@
 """Measures how long the model and the skeleton of a large workspace take, and how much memory.
 
-Run by hand: `python benchmarks/workspace_model.py`. Each measurement is a process of its own, the best of three;
-its time is that of `RustWorkspace.load(…).skeleton()`, its memory the peak of the process less that of one that
-has only imported the package.
+Part of `make bench`; alone: `python -m benchmarks.workspace_model`. Each measurement is a process of its own, the
+best of three; its time is that of `RustWorkspace.load(…).skeleton()`, its memory the peak of the process less that
+of one that has only imported the package.
 """
 
 from __future__ import annotations
@@ -12,9 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.timing import seconds_of, table
+
 REPEATS = 3
+# Members of each workspace, and what is asked for.
+LIMITS = {30: "0.060 s, and cargo's", 1000: "1.5 s, 150 MB", 2000: "2.2 times that of 1000"}
 _MANIFEST = """\
 # Member {number} of many.
 [package]
@@ -85,53 +90,60 @@ def _lock(members: int) -> str:
 
 
 def measure_here(root: Path) -> None:
-    """Print the seconds and the megabytes that one model and its skeleton take in this process."""
+    """Print what one model and its skeleton take in this process: seconds, of them at work, and megabytes."""
     from pytest_dagger_rust.workspace import RustWorkspace  # noqa: PLC0415 - so that imports are not measured
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     RustWorkspace.load(root).skeleton()
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - started, time.process_time() - worked
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(seconds, (after - before) / 1024)
+    print(*seconds, (after - before) / 1024)
 
 
-def measure(root: Path) -> tuple[float, float]:
-    """Return the best seconds and megabytes of several processes."""
-    command = [sys.executable, __file__, str(root)]
+@dataclass(frozen=True)
+class Figures:
+    """What it takes: seconds by the clock and at work, megabytes, and seconds of `cargo metadata --no-deps`."""
+
+    seconds: float
+    work: float
+    megabytes: float
+    cargo: float
+
+
+def measure(root: Path) -> Figures:
+    """Return the best of several processes, and of several runs of cargo on the same tree."""
+    command = [sys.executable, "-m", "benchmarks.workspace_model", str(root)]
     runs = [
         subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
         for _ in range(REPEATS)
     ]
-    return min(float(run[0]) for run in runs), min(float(run[1]) for run in runs)
+    seconds, work, megabytes = (min(map(float, figures)) for figures in zip(*runs, strict=True))
+    metadata = ["cargo", "metadata", "--no-deps", "--offline", "--format-version=1"]
+    return Figures(seconds, work, megabytes, min(seconds_of(metadata, root) for _ in range(REPEATS)))
 
 
-def cargo_seconds(root: Path) -> float:
-    """Return the best time `cargo metadata --no-deps` takes on the same tree."""
-    times: list[float] = []
-    for _ in range(REPEATS):
-        started = time.perf_counter()
-        command = ["cargo", "metadata", "--no-deps", "--offline", "--format-version=1"]
-        subprocess.run(command, cwd=root, capture_output=True, check=True)
-        times.append(time.perf_counter() - started)
-    return min(times)
-
-
-def main() -> None:
-    """Print a line for each size, and how the largest compares with half of it."""
-    seconds: dict[int, float] = {}
-    for members in (30, 1000, 2000):
+def results() -> str:
+    """Measure workspaces of several sizes, and give a table with what is asked of them."""
+    measured: dict[int, Figures] = {}
+    rows: list[list[str]] = []
+    for members, limit in LIMITS.items():
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder).resolve()
             make(root, members)
-            seconds[members], megabytes = measure(root)
-            line = f"{members:5} members: {seconds[members]:.3f} s, {megabytes:.0f} MB"
-            print(f"{line}; cargo metadata --no-deps: {cargo_seconds(root):.3f} s", flush=True)
-    print(f"2000 members take {seconds[2000] / seconds[1000]:.2f} times as long as 1000")
+            found = measured[members] = measure(root)
+        rows.append([
+            str(members), f"{found.seconds:.3f} s", f"{found.megabytes:.0f} MB", limit, f"{found.cargo:.3f} s",
+        ])  # fmt: skip
+    ratio = measured[2000].work / measured[1000].work
+    header = ["members", "model and skeleton", "memory", "at most", "cargo metadata --no-deps"]
+    # Time at work, because waiting for the disk and for other processes does not grow with the workspace.
+    linear = f"2000 members take {ratio:.2f} times the processor's time of 1000; at most 2.2."
+    return f"{table(header, rows)}\n{linear}\n"
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         measure_here(Path(sys.argv[1]))
     else:
-        main()
+        print(results())

@@ -32,12 +32,12 @@ def resolve(manifest: Manifest, root: Callable[[], Manifest | None]) -> Manifest
     if not manifest.is_virtual:
         document.pop("project", None)
         document["package"] = resolver.package()
-        document.update(resolver.dependency_tables(document, ()))
+        document = resolver.holder(document, ())
         if table(document.get("lints")).get("workspace") is True:
             document["lints"] = resolver.lints()
         if "target" in document:
             document["target"] = {
-                platform: {**table(item), **resolver.dependency_tables(table(item), ("target", platform))}
+                platform: resolver.holder(table(item), ("target", platform))
                 for platform, item in table(document["target"]).items()
             }
     return Manifest(path=manifest.path, text=manifest.text, document=document)
@@ -89,18 +89,17 @@ class _Resolver:
             raise self._manifest.error("inherited lints cannot be overridden", "lints", hint=hint)
         return table(workspace["lints"])
 
-    def dependency_tables(self, holder: Table, keys: tuple[str, ...]) -> Table:
-        """Take the dependency tables out of `holder`, without inheritance and by their present names."""
-        found: Table = {}
+    def holder(self, holder: Table, keys: tuple[str, ...]) -> Table:
+        """Return a table that has dependency tables with those written out, under their present names."""
+        found = dict(holder)
         for name in DEPENDENCY_TABLES:
             old_name = name.replace("-", "_")
             declared = table(holder.get(name, holder.get(old_name)))
+            found.pop(old_name, None)
             if declared:
                 found[name] = {
                     key: self._dependency(key, spec, (*keys, name, key)) for key, spec in declared.items()
                 }
-            if old_name != name:
-                holder.pop(old_name, None)
         return found
 
     def _dependency(self, name: str, spec: object, keys: tuple[str, ...]) -> Table:

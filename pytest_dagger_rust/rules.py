@@ -71,9 +71,10 @@ def _check_workspace(manifest: Manifest) -> None:
         if value not in _RESOLVERS:
             hint = 'Choose "1", "2" or "3".'
             raise manifest.error(f"there is no resolver `{value}`", key, "resolver", hint=hint)
-    said_version = string(table(workspace.get("package")).get("rust-version"))
-    if said_version is not None:
-        editions.check_rust_version(manifest, said_version, "workspace", "package", "rust-version")
+    shared = table(workspace.get("package"))
+    _check_version(manifest, string(shared.get("version")), "workspace", "package", "version")
+    if (said_rust := string(shared.get("rust-version"))) is not None:
+        editions.check_rust_version(manifest, said_rust, "workspace", "package", "rust-version")
     for name, spec in table(workspace.get("dependencies")).items():
         for key in ("optional", "public"):
             if table(spec).get(key) is True:
@@ -115,6 +116,7 @@ def _check_replacements(manifest: Manifest) -> None:
         if not is_table(replacement) or "version" in replacement:
             message = "a replacement cannot have a version requirement"
             raise manifest.error(message, "replace", spec, hint="Give a path or a git repository only.")
+        _check_source(manifest, spec, replacement, ("replace", spec))
     for source, entries in table(manifest.document.get("patch")).items():
         if source != "crates-io" and not versions.is_url(source) and not versions.is_package_name(source):
             hint = "Write the registry's name or URL; crates.io is `crates-io` here."
@@ -133,13 +135,17 @@ def _check_lints(manifest: Manifest, lints: Table, keys: tuple[str, ...]) -> Non
                 raise manifest.error(f"`{lint}` cannot be the name of a lint", *keys, tool, lint, hint=hint)
 
 
+def _check_version(manifest: Manifest, version: str | None, *keys: str) -> None:
+    if version is not None and not versions.is_version(version):
+        message = f"`{version}` is not a version"
+        raise manifest.error(message, *keys, hint="Write all three numbers, as 1.0.0.")
+
+
 def check_resolved(manifest: Manifest, dependencies: Sequence[Dependency]) -> None:
     """Raise WorkspaceError for a package that breaks a rule, once everything is inherited."""
     package = manifest.package
     version = string(package.get("version"))
-    if version is not None and not versions.is_version(version):
-        message = f"`{version}` is not a version"
-        raise manifest.error(message, "package", "version", hint="Write all three numbers, as 1.0.0.")
+    _check_version(manifest, version, "package", "version")
     if version is None and package.get("publish") not in {None, False}:
         raise manifest.error(
             "a package without a version cannot be published", "package", "publish", hint="Add one."

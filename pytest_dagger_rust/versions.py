@@ -19,7 +19,7 @@ _RUST_VERSION = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,2}}", re.ASCII)
 _TOKEN = re.compile(
     r'\s*(?:(?P<word>(?:r#)?[A-Za-z_][A-Za-z0-9_]*)|(?P<text>"[^"]*")|(?P<mark>[(),=]))', re.ASCII
 )
-_TRIPLE = re.compile(r"[\w.-]+")
+_TRIPLE = re.compile(r"[\w.-]*")
 _FEATURE = re.compile(r"[\w][\w.+-]*")
 _PROFILE = re.compile(r"[\w-]*")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +21,7 @@ WORKSPACE = {
     "Cargo.toml": """\
 [workspace]
 members = ["app", "library"]
+exclude = ["fork"]
 resolver = "2"
 
 [workspace.package]
@@ -59,6 +61,9 @@ edition = "2021"
 [dependencies]
 cfg-if.workspace = true
 semver = { version = "=1.0.23", default-features = false }
+
+[target.'cfg(windows)'.dependencies]
+semver = { version = "=1.0.23", features = ["serde"] }
 """,
     "library/src/lib.rs": "pub fn answer() -> u32 {\n    42\n}\n",
 }
@@ -116,6 +121,31 @@ REBUILDS: dict[str, tuple[list[Edit], set[str]]] = {
         {"itoa"},
     ),
 }
+EVERYTHING = {"cfg-if", "itoa", "semver"}
+SURROUNDINGS: dict[str, tuple[list[Edit], set[str]]] = {
+    # The first resolver gives a package the features that other platforms ask for.
+    "the resolver": ([Edit(ROOT, 'resolver = "2"', 'resolver = "1"')], {"semver"}),
+    "a dependency's source": (
+        [
+            Edit(ROOT, 'cfg-if = "=1.0.0"', 'cfg-if = { path = "fork" }'),
+            Edit("fork/Cargo.toml", "", '[package]\nname = "cfg-if"\nversion = "1.0.0"\nedition = "2021"\n'),
+            Edit("fork/src/lib.rs", "", "pub fn forked() {}\n"),
+        ],
+        {"cfg-if"},
+    ),
+    "the target": (
+        [Edit(".cargo/config.toml", "", f'[build]\ntarget = "{platform.machine()}-unknown-linux-gnu"\n')],
+        EVERYTHING,
+    ),
+    "the toolchain": ([Edit("rust-toolchain.toml", "", '[toolchain]\nchannel = "stable"\n')], EVERYTHING),
+}
+FILES_TO_RESTORE = (ROOT, APP, LIBRARY, "Cargo.lock")
+# In the place of rustup, which the image does not have: cargo is told of another rustc for another toolchain file.
+RUSTC = """\
+#!/bin/sh
+[ "$*" = -vV ] || exec /usr/bin/rustc "$@"
+/usr/bin/rustc -vV | sed "s/^commit-date: .*/& $(cat rust-toolchain.toml 2>&1 | cksum)/"
+"""
 
 
 def apply(scenario: Scenario, edits: list[Edit]) -> None:
@@ -158,14 +188,33 @@ def test_own_changes_compile_own_crates_only(scenario: Scenario) -> None:
 def test_a_dependencys_changes_compile_it_once(scenario: Scenario) -> None:
     """Version, features, defaults, profile, cargo's configuration and patches: what they reach, and nothing twice."""
     for change, (edits, expected) in REBUILDS.items():
-        before = {name: (scenario.root / name).read_text() for name in (ROOT, APP, LIBRARY, "Cargo.lock")}
-        apply(scenario, edits)
-        compiled = [name for name in scenario.build().report.compiled if name not in OWN]
-        new = {"serde", "serde_core"} & set(compiled)
-        assert set(compiled) - new == expected, f"{change} compiled {compiled}"
-        # A patched package is a local one: its files are dated anew where the sources are built, and so it is too.
-        assert len(compiled) == len(set(compiled)) or change == "a patch", f"{change} compiled {compiled}"
-        scenario.write(before)
-        (scenario.root / ".cargo/config.toml").unlink(missing_ok=True)
-        back = [name for name in scenario.build().report.compiled if name not in OWN]
-        assert back == [], f"taking back {change} compiled {back}"
+        check_rebuild(scenario, change, edits, expected)
+
+
+def test_changes_of_all_that_surrounds_dependencies_compile_them_once(make_scenario: MakeScenario) -> None:
+    """Resolver, source, target and toolchain: what they reach, and nothing twice."""
+    scenario = make_scenario(WORKSPACE)
+    scenario.builder = scenario.builder.with_env_variable("CARGO_CACHE_RUSTC_INFO", "0").with_new_file(
+        "/usr/local/bin/rustc", RUSTC, permissions=0o755
+    )
+    lock(scenario)
+    assert {*scenario.build().report.compiled} == {*OWN, *EVERYTHING}
+    for change, (edits, expected) in SURROUNDINGS.items():
+        check_rebuild(scenario, change, edits, expected)
+
+
+def check_rebuild(scenario: Scenario, change: str, edits: list[Edit], expected: set[str]) -> None:
+    """Make the edits, see what they compile of what is not one's own, and that taking them back compiles nothing."""
+    before = {name: (scenario.root / name).read_text() for name in FILES_TO_RESTORE}
+    apply(scenario, edits)
+    compiled = [name for name in scenario.build().report.compiled if name not in OWN]
+    new = {"serde", "serde_core", "serde_derive"} & set(compiled)
+    assert set(compiled) - new == expected, f"{change} compiled {compiled}"
+    # A local package is dated anew where the sources are built, and so compiled there too.
+    is_local = any(edit.file.endswith("/lib.rs") for edit in edits)
+    assert len(compiled) == len(set(compiled)) or is_local, f"{change} compiled {compiled}"
+    scenario.write(before)
+    for name in (".cargo/config.toml", "rust-toolchain.toml"):
+        (scenario.root / name).unlink(missing_ok=True)
+    back = [name for name in scenario.build().report.compiled if name not in OWN]
+    assert back == [], f"taking back {change} compiled {back}"

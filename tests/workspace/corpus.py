@@ -54,12 +54,17 @@ def vendored(cache: Path) -> Path:
     return place / "vendor"
 
 
+def packages(vendor: Path) -> list[Path]:
+    """Return the folders of all vendored packages, in order."""
+    return sorted(path.parent for path in vendor.glob("*/Cargo.toml"))
+
+
 def copy_layout(package: Path, place: Path, manifest: str = "Cargo.toml") -> Path:
-    """Copy a package's manifest, and its Rust files without their content, to `place`."""
+    """Copy a package's manifest, and its Rust files with next to no content, to `place`."""
     for source in package.rglob("*.rs"):
         target = place / source.relative_to(package)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.touch()
+        target.write_text("fn main() {}\n")
     place.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(package / manifest, place / "Cargo.toml")
     return place

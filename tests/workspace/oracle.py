@@ -44,7 +44,7 @@ def cargo(
 ) -> str:
     """Run cargo and return its output; raises CargoFailed with what it said."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("CARGO_BUILD")}
-    variables |= {"CARGO_TERM_COLOR": "never", "RUSTFLAGS": "", **(env or {})}
+    variables |= {"CARGO_TERM_COLOR": "never", "CARGO_INCREMENTAL": "0", "RUSTFLAGS": "", **(env or {})}
     if target_dir is not None:
         variables["CARGO_TARGET_DIR"] = str(target_dir)
     done = subprocess.run(
@@ -73,7 +73,9 @@ def commands(*arguments: str, cwd: Path, target_dir: Path) -> list[list[str]]:
         timeout=600,
     )
     lines = (line.strip() for line in done.stderr.splitlines())
-    told = [line.removeprefix("Running `").removesuffix("`") for line in lines if line.startswith("Running `")]
+    told = [
+        line.removeprefix("Running `").removesuffix("`") for line in lines if line.startswith("Running `")
+    ]
     return [shlex.split(line) for line in told if "rustc --crate-name" in line]
 
 

@@ -167,6 +167,51 @@ REJECTED: Mapping[str, Case] = {
     "[project] in a new edition": (
         {"Cargo.toml": '[project]\nname = "a"\nedition = "2024"\n', "src/lib.rs": LIB}, "Cargo.toml", 1, "is gone",
     ),
+    "level of a lint that is none": (_one('[lints.rust]\nunused = "loud"\n'), "Cargo.toml", 6, "a level"),
+    "lint without a level": (_one("[lints.rust]\nunused = { priority = 1 }\n"), "Cargo.toml", 6, "a level or a table with one"),
+    "lints of a tool that is a boolean": (_one("[lints]\nrust = true\n"), "Cargo.toml", 6, "a table"),
+    "inherited lints that are a table": (_one("[lints.workspace]\nunused = true\n"), "Cargo.toml", 5, "true or false"),
+    "badge that is nested": (_one("[badges.ci.more]\na = 1\n"), "Cargo.toml", 5, "a string"),
+    "opt-level that is none": (_one('[profile.dev]\nopt-level = "4"\n'), "Cargo.toml", 6, "0, 1, 2, 3, s or z"),
+    "debug that is none": (_one('[profile.dev]\ndebug = "much"\n'), "Cargo.toml", 6, "line-tables-only"),
+    "paths to trim that are none": (_one('[profile.dev]\ntrim-paths = "mine"\n'), "Cargo.toml", 6, "what to trim"),
+    "profile with the name of a folder": (_one("[profile.debug]\ndebug = 1\n"), "Cargo.toml", 5, "name of a profile"),
+    "repository without a scheme": (
+        _one('[dependencies]\nb = { git = "git@example.invalid:a/b.git" }\n'), "Cargo.toml", 6, "is not a URL",
+    ),
+    "edition of a target": (
+        _one('[[bin]]\nname = "t"\nedition = "2020"\n', **{"src/bin/t.rs": MAIN}), "Cargo.toml", 7, "no edition `2020`",
+    ),
+    "edition of the library": (_one('[lib]\nedition = "2020"\n'), "Cargo.toml", 6, "no edition `2020`"),
+    "rust-version of the workspace": (
+        _two(f'{_ROOT}[workspace.package]\nrust-version = "new"\n'), "Cargo.toml", 5, "not a version of Rust",
+    ),
+    "version of the workspace": (
+        _two(f'{_ROOT}[workspace.package]\nversion = "1.0"\n'), "Cargo.toml", 5, "not a version",
+    ),
+    "old spelling of a table": (
+        {"Cargo.toml": package("a", "[dev_dependencies]\n", edition="2024"), "src/lib.rs": LIB},
+        "Cargo.toml", 5, "`dev_dependencies` is gone",
+    ),
+    "old spelling for a platform": (
+        {"Cargo.toml": package("a", "[target.'cfg(unix)'.build_dependencies]\n", edition="2024"), "src/lib.rs": LIB},
+        "Cargo.toml", 5, "`build_dependencies` is gone",
+    ),
+    "old spelling in the library": (
+        {"Cargo.toml": package("a", "[lib]\nproc_macro = true\n", edition="2024"), "src/lib.rs": LIB},
+        "Cargo.toml", 6, "`proc_macro` is gone",
+    ),
+    "old spelling in a dependency": (
+        {
+            "Cargo.toml": package(
+                "a", '[dependencies.b]\nversion = "1"\ndefault_features = false\n', edition="2024"
+            ),
+            "src/lib.rs": LIB,
+        },
+        "Cargo.toml", 7, "`default_features` is gone",
+    ),
+    "platform of nothing": (_one("[target.'cfg(x'.other]\n"), "Cargo.toml", 5, "neither a target"),
+    "replacement by nothing": (_one('[replace."b:1.0.0"]\n'), "Cargo.toml", 5, "no version, path or git"),
 }  # fmt: skip
 # cargo finds these only when it resolves dependencies or builds.
 REJECTED_LATER: Mapping[str, Case] = {
@@ -196,8 +241,46 @@ REJECTED_LATER: Mapping[str, Case] = {
     "path outside a package alone that leads nowhere": (
         _one('[dependencies]\nb = { path = "b" }\n'), "Cargo.toml", 6, "no package at",
     ),
+    "requirement on another version than is there": (
+        _two(_ROOT, a=package("a", '[dependencies]\nb = { path = "../b", version = "2" }\n')),
+        "a/Cargo.toml", 6, "has the version 0.1.0, not 2",
+    ),
+    "requirement on a release": (
+        _two(
+            _ROOT,
+            a=package("a", '[dependencies]\nb = { path = "../b", version = "*" }\n'),
+            b=package("b", version="1.0.0-rc.1"),
+        ),
+        "a/Cargo.toml", 6, "has the version 1.0.0-rc.1",
+    ),
     "patch with nothing": (_one('[patch.crates-io]\nb = { path = "b" }\n'), "Cargo.toml", 6, "no package at"),
 }  # fmt: skip
+
+
+# Odd, but cargo takes them.
+ACCEPTED: Mapping[str, str] = {
+    "unknown keys": 'colour = "red"\n[lib]\nshape = 1\n[dependencies.b]\nversion = "1"\nweight = 2\n[whatever]\na = 1\n',
+    "unknown keys of the workspace": "[workspace]\ncolour = 1\n[workspace.package]\nshape = 1\n",
+    "profile without a name": "[profile.'']\n",
+    "platform without a name": "[target.'']\n",
+    "source of a patch that looks like a URL": '[patch."z:1.0.0"]\n',
+    "inheritance that is no boolean": '[dependencies]\nb = { version = "1", workspace = "x" }\n',
+    "lints of an unknown tool": '[lints.mine]\n"a::b" = "deny"\n',
+    "unknown lint": '[lints.rust]\nno_such_lint = { level = "deny", priority = -1, more = true }\n',
+    "negative opt-level": "[profile.dev]\nopt-level = -1\n",
+    "features of no dependency in an array": "[features]\nx = []\ny = ['x', 'x']\n",
+    "the same dependency in two tables": '[dependencies]\nb = "1"\n[build-dependencies]\nb = "2"\n',
+    "old spellings in an older edition": '[dev_dependencies]\nb = { version = "1", default_features = false }\n',
+    "metadata of any shape": "[package.metadata]\na = [1, 'b', { c = [[]] }]\n",
+}
+
+
+@pytest.mark.skipif(shutil.which("cargo") is None, reason="compares with cargo")
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_what_is_odd_is_accepted(tree: Callable[[Mapping[str, str]], Path], name: str) -> None:
+    """What cargo takes with a warning, or with none, is read as cargo reads it."""
+    root = tree(_one(ACCEPTED[name]))
+    assert oracle.facts_of_model(RustWorkspace.load(root)) == oracle.facts_of_cargo(root)
 
 
 @pytest.mark.parametrize("name", [*REJECTED, *REJECTED_LATER])

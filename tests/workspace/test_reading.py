@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_dagger_rust import globs, versions
+from pytest_dagger_rust import globs, semver, versions
 from pytest_dagger_rust.manifest import line_of
 from pytest_dagger_rust.tree import Tree
 from tests.workspace.oracle import write_tree
@@ -90,6 +90,35 @@ def test_no_requirements(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("version", "requirement"),
+    [
+        ("1.2.3", "1"), ("1.2.3", "^1.2"), ("1.2.3", "1.2.3"), ("0.2.5", "0.2.3"), ("0.0.3", "0.0.3"), ("0.0.3", "0.0"),
+        ("0.9.0", "0"), ("1.0.0", "*"), ("1.4.0", "1.*"), ("1.2.9", "~1.2.3"), ("1.9.0", "~1"), ("2.0.0", ">=1, <3"),
+        ("1.2.4", ">1.2.3"), ("1.3.0", ">1.2"), ("1.2.0", "<=1.2"), ("1.2.3+b", "=1.2.3"), ("1.2.3", "=1.2"),
+        ("1.2.3", "<1.3"), ("1.2.3-rc.1", "1.2.3-rc.0"), ("1.2.3-rc.10", "^1.2.3-rc.9"), ("1.2.0-a.b", ">=1.2.0-a"),
+        ("1.2.3", ">1.2.3-rc.1"),
+    ],
+)  # fmt: skip
+def test_versions_that_fit(version: str, requirement: str) -> None:
+    """A version fits a requirement where cargo would choose it."""
+    assert semver.fits(version, requirement)
+
+
+@pytest.mark.parametrize(
+    ("version", "requirement"),
+    [
+        ("2.0.0", "1"), ("1.1.0", "^1.2"), ("0.3.0", "0.2.3"), ("0.0.4", "0.0.3"), ("0.1.0", "0.0"), ("1.0.0-rc.1", "*"),
+        ("1.0.0-rc.1", "1"), ("1.3.0", "~1.2.3"), ("2.0.0", "1.*"), ("1.2.9", ">1.2"), ("1.2.3", "<1.2"),
+        ("3.0.0", ">=1, <3"), ("1.2.3-rc.1", "1.2.4-rc.1"), ("1.2.2", "~1.2.3"), ("1.2.3", "=1.2.4"),
+        ("1.2.3", "<1.2.3-rc.1"), ("1.2.3-rc.2", "=1.2.3-rc.1"), ("1.2.3-rc.1", ">=1.2.0"),
+    ],
+)  # fmt: skip
+def test_versions_that_do_not_fit(version: str, requirement: str) -> None:
+    """A version that is lower, breaks what the requirement asks for, or is no release yet, does not fit."""
+    assert not semver.fits(version, requirement)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "x86_64-unknown-linux-gnu", "thumbv7em-none-eabihf", "cfg(unix)", 'cfg(target_os = "linux")', "cfg(any())",
@@ -104,7 +133,6 @@ def test_platforms(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
         "cfg()",
         "cfg(all(unix)",
         "cfg(not())",
