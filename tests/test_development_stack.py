@@ -215,6 +215,7 @@ class TestExports:
             RUNNER_HOST: "unix:///cache/engine/engine.sock",
             "PYTEST_DAGGER_RUST_BUILDER_IMAGE": "127.0.0.1:5001/rust:1.96",
             "PYTEST_DAGGER_RUST_RUNTIME_IMAGE": "127.0.0.1:5001/debian:trixie-slim",
+            "POSTGRES_IMAGE": "127.0.0.1:5001/postgres:17",
         }
 
 

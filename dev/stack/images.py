@@ -66,8 +66,9 @@ _LLD = {LINKER: "-Clink-arg=-fuse-ld=lld"}
 
 BUILDER = Image("rust", "1.96", _BUILD_TOOLS, ("cargo", "rustc"), CARGO | _LLD)
 RUNTIME = Image("debian", f"{SUITE}-slim", ("ca-certificates",))
+DATABASE = Image("postgres", "17", ("ca-certificates", "postgresql"), environment=POSTGRES)
 
-DEFAULT = (BUILDER, RUNTIME)
+DEFAULT = (BUILDER, RUNTIME, DATABASE)
 ON_REQUEST = (
     Image("rust", "1.85", (*_BUILD_TOOLS, "cargo", "rustc"), environment=CARGO | _LLD),
     Image(
@@ -77,7 +78,6 @@ ON_REQUEST = (
         environment={LINKER: "", "PATH": f"/usr/local/rust/bin:{CARGO['PATH']}"},
     ),
     Image("python", "3.13", ("ca-certificates", "python3", "python3-pip", "python3-venv")),
-    Image("postgres", "17", ("ca-certificates", "postgresql"), environment=POSTGRES),
 )
 ALL = {image.reference: image for image in (*DEFAULT, *ON_REQUEST)}
 

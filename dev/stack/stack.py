@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BUILDER_IMAGE = "PYTEST_DAGGER_RUST_BUILDER_IMAGE"
 RUNTIME_IMAGE = "PYTEST_DAGGER_RUST_RUNTIME_IMAGE"
+DATABASE_IMAGE = "POSTGRES_IMAGE"
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class Stack:
             RUNNER_HOST: self.host,
             BUILDER_IMAGE: f"{self.settings.registry}/{images.BUILDER.reference}",
             RUNTIME_IMAGE: f"{self.settings.registry}/{images.RUNTIME.reference}",
+            DATABASE_IMAGE: f"{self.settings.registry}/{images.DATABASE.reference}",
         }
 
     def _where(self, source: Source) -> str:
