@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import tempfile
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -14,6 +15,7 @@ from pytest_dagger_rust.settings import SETTINGS, Setting, Settings, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 _INI_TYPES: dict[str, Literal["args", "bool"]] = {"list": "args", "switch": "bool"}
 
@@ -71,6 +73,7 @@ def read(config: pytest.Config) -> Settings:
     try:
         settings = resolve(options, os.environ, ini)
         _check_workspace(config, settings)
+        _check_files(config, settings)
     except ConfigurationError as error:
         raise _usage_error(error) from None
     return settings
@@ -115,3 +118,23 @@ def _check_workspace(config: pytest.Config, settings: Settings) -> None:
     if source is not None and not folder.is_dir():
         msg = f"{source} is '{settings['workspace']}', but there is no folder {folder}."
         raise ConfigurationError(msg)
+
+
+def _check_files(config: pytest.Config, settings: Settings) -> None:
+    # Said now, and not when all the tests have run.
+    for setting in SETTINGS:
+        path: Path | None = settings[setting.name]
+        if setting.kind == "file" and path is not None:
+            try:
+                _try_to_write(config.invocation_params.dir / path)
+            except OSError as error:
+                msg = f"{settings.sources[setting.name]} is '{path}', which cannot be written: {error.strerror}."
+                raise ConfigurationError(msg) from None
+
+
+def _try_to_write(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        path.open("ab").close()
+    else:
+        tempfile.TemporaryFile(dir=path.parent).close()

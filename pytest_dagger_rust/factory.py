@@ -13,6 +13,7 @@ from pytest_dagger_rust.pipeline import build
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     import dagger
 
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 class BuildObserver(Protocol):
     """Somebody who wants to know of every build."""
 
-    def observe(self, options: CargoOptions) -> AbstractContextManager[Callable[[RustBuild], None]]:
-        """Enclose a build; what it gives is called with the build when there is one."""
+    def observe(
+        self, options: CargoOptions, root: Path
+    ) -> AbstractContextManager[Callable[[RustBuild], None]]:
+        """Enclose a build of the workspace at `root`; what it gives is called with the build when there is one."""
         ...
 
 
@@ -94,7 +97,7 @@ class RustBuildFactory:
     async def _build(self, options: CargoOptions) -> RustBuild:
         if self._observer is None:
             return await self._made(options)
-        with self._observer.observe(options) as done:
+        with self._observer.observe(options, self._workspace.root) as done:
             made = await self._made(options)
             done(made)
         return made

@@ -47,11 +47,11 @@ def _dagger_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:  # pyright:
     from pytest_dagger_rust.engine import Engine  # noqa: PLC0415 - most runs connect to nothing
 
     settings = _settings(pytestconfig)
-    progress = pytestconfig.stash[DISPLAY_KEY].watch.progress
+    watch = pytestconfig.stash[DISPLAY_KEY].watch
     try:
         engine = Engine(timeout=settings["connect_timeout"], session=_controllers_session(pytestconfig))
-        progress.follow(lambda: engine.log)
-        with progress.waiting(CONNECTING):
+        watch.progress.follow(lambda: engine.log)
+        with watch.waiting(CONNECTING):
             engine.open()
     except EngineUnavailable as error:
         if settings["on_missing_engine"] == "skip":

@@ -11,7 +11,8 @@ import pytest
 
 from pytest_dagger_rust import configuration, failure_sections, fixtures, overrides
 from pytest_dagger_rust.display import SHARED_SESSION, Display
-from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError, RustBuildError
+from pytest_dagger_rust.error_reports import tell
+from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
 from pytest_dagger_rust.fixtures import (
     DISPLAY_KEY,
     SETTINGS_KEY,
@@ -48,7 +49,6 @@ __all__ = [
 ]
 
 _SERVER: pytest.StashKey[SessionServer] = pytest.StashKey()
-_FIRST_REPORT: pytest.StashKey[dict[int, str]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -77,7 +77,6 @@ def pytest_configure(config: pytest.Config) -> None:
         "ignore", message=r"(?s)The configuration option \"asyncio_default_fixture_loop_scope\""
     )
     config.stash[SETTINGS_KEY] = configuration.read(config)
-    config.stash[_FIRST_REPORT] = {}
     config.pluginmanager.register(failure_sections, "dagger_rust_sections")
     config.stash[DISPLAY_KEY] = Display(config)
     config.pluginmanager.register(config.stash[DISPLAY_KEY], "dagger_rust_display")
@@ -143,30 +142,12 @@ def pytest_fixture_setup(
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show an error of a fixture as its message alone, whole the first time and in one line after that."""
+    """Show an error of a fixture as its message alone."""
     report = yield
     error = call.excinfo.value if call.excinfo is not None else None
     if call.when == "setup" and call.excinfo is not None and isinstance(error, DaggerRustError):
         place = None
         if isinstance(error, ConfigurationError):
             place = overrides.place_in_tests(call.excinfo, item.config.rootpath)
-        report.longrepr = _told_once(item, error, place)
+        tell(report, error, place)
     return report
-
-
-def _told_once(item: pytest.Item, error: DaggerRustError, place: str | None) -> str:
-    told = item.config.stash[_FIRST_REPORT]
-    first = told.setdefault(id(error), item.nodeid)
-    kind = type(error).__name__
-    if first != item.nodeid:
-        return f"{kind}: the same as for {first}, where it is shown."
-    text = f"{kind}: {_coloured(item.config, error)}"
-    return text if place is None else f"{text}\n  at {place}"
-
-
-def _coloured(config: pytest.Config, error: DaggerRustError) -> str:
-    text = str(error)
-    if isinstance(error, RustBuildError) and config.get_terminal_writer().hasmarkup:
-        for diagnostic in error.diagnostics:
-            text = text.replace(diagnostic.text.rstrip("\n"), diagnostic.rendered.rstrip("\n"))
-    return text

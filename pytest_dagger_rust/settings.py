@@ -13,7 +13,7 @@ from pytest_dagger_rust.options import CargoOptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-Kind = Literal["text", "list", "switch", "seconds", "folder", "choice"]
+Kind = Literal["text", "list", "switch", "seconds", "folder", "file", "choice"]
 
 _TAKES = {
     "builder_image": "the name of an image",
@@ -24,6 +24,7 @@ _TAKES = {
     "switch": "true or false",
     "seconds": "a number of seconds above 0",
     "folder": "the path of a folder",
+    "file": "the path of a file",
 }
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -90,6 +91,9 @@ SETTINGS: tuple[Setting, ...] = (
         "empty the workspace's cache volumes first, and build everything anew",
         default=False,
     ),
+    Setting("show_warnings", "switch", "show the compiler's warnings at the end of the run", default=False),
+    Setting("code_quality", "file", "file for the compiler's messages as a code quality report of GitLab's"),
+    Setting("report", "file", "file for a page about the builds, as HTML"),
     Setting("connect_timeout", "seconds", "longest wait for the Dagger engine, in seconds"),
     Setting(
         "on_missing_engine",
@@ -184,7 +188,7 @@ def _text(setting: Setting, value: Any) -> str:
     return value.strip()
 
 
-def _folder(setting: Setting, value: Any) -> Path:
+def _path(setting: Setting, value: Any) -> Path:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise ValueError(setting.takes)
     return Path(value.strip())
@@ -227,6 +231,7 @@ _READERS: dict[Kind, Callable[[Setting, Any], Any]] = {
     "list": _list,
     "switch": _switch,
     "seconds": _seconds,
-    "folder": _folder,
+    "folder": _path,
+    "file": _path,
     "choice": _choice,
 }

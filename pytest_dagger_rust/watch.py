@@ -33,6 +33,7 @@ class Build:
     """One build: its options, the seconds it was waited for, and what came of it."""
 
     options: CargoOptions
+    root: Path
     started: float
     seconds: float = 0.0
     made: RustBuild | None = None
@@ -41,22 +42,38 @@ class Build:
 
 @dataclass
 class Watch:
-    """The builds of one process, in the order they began, and where its waits are shown."""
+    """The builds of one process, in the order they began, its finished waits, and where waits are shown."""
 
     progress: Waits
     builds: list[Build] = field(default_factory=list[Build])
+    waits: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
+
+    @property
+    def waited(self) -> float:
+        """Seconds of all waits that are over."""
+        return sum(seconds for _, seconds in self.waits)
 
     @contextlib.contextmanager
-    def observe(self, options: CargoOptions) -> Generator[Callable[[RustBuild], None]]:
-        """Enclose a build; what it gives is called with the build when there is one."""
-        build = Build(options, time.time())
+    def waiting(self, what: str) -> Generator[None]:
+        """Show that the caller waits as long as the context lasts, and keep how long that was."""
+        started = time.monotonic()
+        try:
+            with self.progress.waiting(what):
+                yield
+        finally:
+            self.waits.append((what, time.monotonic() - started))
+
+    @contextlib.contextmanager
+    def observe(self, options: CargoOptions, root: Path) -> Generator[Callable[[RustBuild], None]]:
+        """Enclose a build of the workspace at `root`; what it gives is called with the build when there is one."""
+        build = Build(options, root, time.time())
         self.builds.append(build)
 
         def done(made: RustBuild) -> None:
             build.made = made
 
         try:
-            with self.progress.waiting("building"):
+            with self.waiting("building"):
                 yield done
         except BaseException as error:
             build.error = error
