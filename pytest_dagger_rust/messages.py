@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -65,6 +66,14 @@ class Artifact:
     src_path: str = ""
     is_test: bool = False
     profile: Mapping[str, object] = field(default_factory=dict[str, object])
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """File names of the libraries for other languages that cargo put in place: of a cdylib, of a staticlib."""
+        if not {"cdylib", "staticlib"}.intersection(self.crate_types):
+            return ()
+        files = (PurePosixPath(name) for name in self.filenames)
+        return tuple(f.name for f in files if f.suffix in {".so", ".a"} and f.parent.name != "deps")
 
 
 @dataclass(frozen=True)

@@ -112,9 +112,12 @@ async def build(
     container = runtime.with_directory("/usr/local/bin", out.directory("examples")).with_directory(
         "/usr/local/bin", out.directory("bin")
     )
-    binaries = {artifact.name: artifact for artifact in messages.parse(section(text, "sources")).executables}
+    said = messages.parse(section(text, "sources"))
+    libraries = {name: artifact for artifact in said.artifacts for name in artifact.libraries}
+    binaries = {artifact.name: artifact for artifact in said.executables}
     return RustBuild(
         MappingProxyType(binaries),
+        MappingProxyType(libraries),
         report,
         container,
         out,

@@ -66,6 +66,7 @@ class RustBuild:
     def __init__(
         self,
         binaries: Mapping[str, Artifact],
+        libraries: Mapping[str, Artifact],
         report: BuildReport,
         container: dagger.Container,
         artifacts: dagger.Directory,
@@ -75,6 +76,7 @@ class RustBuild:
         agent_folder: dagger.Directory,
     ) -> None:
         self.binaries = binaries
+        self.libraries = libraries
         self.report = report
         self.container = container
         self._artifacts = artifacts
@@ -134,28 +136,34 @@ class RustBuild:
         return await (self._engine.acall(function) if self._engine is not None else function())
 
     async def export(self, name: str, destination: str | PathLike[str]) -> Path:
-        """Copy a binary to the host and give its path; `destination` is a file name, or an existing folder.
+        """Copy what `file` gives to the host and give its path; `destination` is a file name, or an existing folder.
 
         The file appears whole or not at all, and is executable; missing folders are made.
 
-        Raises ConfigurationError for a binary that was not built or a destination that cannot be written.
+        Raises ConfigurationError for what was not built or a destination that cannot be written.
         """
         return await export(self.file(name), name, destination)
 
     def file(self, name: str) -> dagger.File:
-        """Give a binary as a file of Dagger's, to be put into any container.
+        """Give a binary, or a library by its file name (`libapp.so`, `libapp.a`), as a file of Dagger's.
 
-        Raises ConfigurationError for a binary that was not built.
+        Raises ConfigurationError for one that was not built.
         """
+        self._check_open()
+        if name in self.libraries:
+            return self._artifacts.file(f"lib/{name}")
         artifact = self._artifact(name)
         folder = "examples" if "example" in artifact.kind else "bin"
         return self._artifacts.file(f"{folder}/{name}")
 
-    def _artifact(self, name: str) -> Artifact:
+    def _check_open(self) -> None:
         if self._engine is not None:
             self._engine.check_open()
+
+    def _artifact(self, name: str) -> Artifact:
+        self._check_open()
         if name not in self.binaries:
-            raise ConfigurationError(_no_such_binary(name, list(self.binaries)))
+            raise ConfigurationError(_no_such_binary(name, [*self.binaries, *self.libraries]))
         return self.binaries[name]
 
 
@@ -178,6 +186,11 @@ class BlockingRustBuild:
     def binaries(self) -> Mapping[str, Artifact]:
         """The same as of the build."""
         return self.build.binaries
+
+    @property
+    def libraries(self) -> Mapping[str, Artifact]:
+        """The same as of the build."""
+        return self.build.libraries
 
     @property
     def report(self) -> BuildReport:

@@ -162,8 +162,18 @@ keep_messages() {
     awk -F '\t' '$6 == "custom-build" { print $5 }' "$work/artifacts" >"$VOLUME/build_scripts"
 }
 
+# The libraries that cargo puts in place for other languages than Rust: those of cdylib and staticlib targets.
+libraries() {
+    grep '"reason":"compiler-artifact"' "$out/messages" | grep -F "\"manifest_path\":\"$tree/" |
+        grep '"kind":\[[^]]*"\(cdylib\|staticlib\)"' | sed -n 's/.*"filenames":\["\([^]]*\)"\].*/\1/p' |
+        sed 's/","/\n/g' | grep '/lib[^/]*\.\(so\|a\)$' | grep -v '/deps/[^/]*$' || true
+}
+
 hand_out() {
-    mkdir -p "$out/bin" "$out/examples"
+    mkdir -p "$out/bin" "$out/examples" "$out/lib"
+    libraries | while IFS= read -r path; do
+        cp "$path" "$out/lib/"
+    done
     while read -r _ path; do
         case $path in
         */examples/*) cp "$path" "$out/examples/" ;;
