@@ -18,10 +18,11 @@ def tell(report: pytest.TestReport, error: DaggerRustError, place: str | None) -
     # Whether it is the first one, and whether colours are wanted, is known to the process that shows it only.
     told: Any = report
     told.dagger_rust_error = kind
-    told.dagger_rust_coloured = f"{kind}: {_coloured(error)}{end}"
+    told.dagger_rust_coloured = f"{kind}: {coloured(error)}{end}"
 
 
-def _coloured(error: DaggerRustError) -> str:
+def coloured(error: DaggerRustError) -> str:
+    """Give the text of an error, with the compiler's colours in it."""
     text = str(error)
     for diagnostic in error.diagnostics if isinstance(error, RustBuildError) else ():
         text = text.replace(diagnostic.text.rstrip("\n"), diagnostic.rendered.rstrip("\n"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.factory import RustBuildFactory
     from pytest_dagger_rust.options import CargoOptions
     from pytest_dagger_rust.rust_build import RustBuild
+    from pytest_dagger_rust.rust_test_cases import ListedTests
     from pytest_dagger_rust.settings import Settings
     from pytest_dagger_rust.workspace import RustWorkspace
 
@@ -119,6 +121,47 @@ def rust_runtime_container(dagger_client: dagger.Client, rust_runtime_image: str
 def rust_cargo_options(pytestconfig: pytest.Config) -> CargoOptions:
     """The options of the build: packages, features, profile and so on; override this to change them in code."""
     return _settings(pytestconfig).cargo_options()
+
+
+@pytest.fixture(scope="session")
+def rust_test_options(rust_cargo_options: CargoOptions) -> CargoOptions:
+    """The options the Rust tests are built with: those of the build, for all members; override this to change them."""
+    return dataclasses.replace(rust_cargo_options, packages=("*",), bins=(), examples=())
+
+
+@pytest.fixture(scope="session")
+def rust_test_container(rust_builder_container: dagger.Container) -> dagger.Container:
+    """The container the Rust tests run in; override this to add what they need at run time."""
+    return rust_builder_container
+
+
+@pytest.fixture(scope="session")
+def _rust_tests(  # pyright: ignore[reportUnusedFunction]
+    pytestconfig: pytest.Config,
+    _dagger_engine: Engine,
+    rust_workspace: RustWorkspace,
+    rust_test_options: CargoOptions,
+    rust_builder_container: dagger.Container,
+    rust_test_container: dagger.Container,
+    rust_source_excludes: Sequence[str],
+) -> ListedTests:
+    """The Rust tests of the workspace, built and listed."""
+    from pytest_dagger_rust.rust_test_build import build_tests  # noqa: PLC0415
+    from pytest_dagger_rust.rust_test_cases import ListedTests, list_tests  # noqa: PLC0415
+
+    async def run() -> ListedTests:
+        build = await build_tests(
+            _dagger_engine.client,
+            rust_workspace,
+            rust_test_options,
+            builder=rust_builder_container,
+            runner=rust_test_container,
+            excludes=rust_source_excludes,
+        )
+        timeout = _settings(pytestconfig)["test_timeout"]
+        return ListedTests(_dagger_engine, build, await list_tests(build, timeout))
+
+    return _dagger_engine.call(run)
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,8 @@ _EXPECTED = {
     "rust_runtime_container": "dagger.Container",
     "rust_runtime_image": "builtins.str",
     "rust_source_excludes": "collections.abc.Sequence",
+    "rust_test_container": "dagger.Container",
+    "rust_test_options": "pytest_dagger_rust.CargoOptions",
     "rust_workspace": "pytest_dagger_rust.RustWorkspace",
 }
 

@@ -17,6 +17,7 @@ from pytest_dagger_rust.fixtures import (
     DISPLAY_KEY,
     SETTINGS_KEY,
     _dagger_engine,  # pyright: ignore[reportPrivateUsage]
+    _rust_tests,  # pyright: ignore[reportPrivateUsage]
     cached_rust_build,
     cached_rust_build_factory,
     dagger_client,
@@ -26,6 +27,8 @@ from pytest_dagger_rust.fixtures import (
     rust_runtime_container,
     rust_runtime_image,
     rust_source_excludes,
+    rust_test_container,
+    rust_test_options,
     rust_workspace,
 )
 
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "_dagger_engine",
+    "_rust_tests",
     "cached_rust_build",
     "cached_rust_build_factory",
     "dagger_client",
@@ -45,6 +49,8 @@ __all__ = [
     "rust_runtime_container",
     "rust_runtime_image",
     "rust_source_excludes",
+    "rust_test_container",
+    "rust_test_options",
     "rust_workspace",
 ]
 
@@ -80,6 +86,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(failure_sections, "dagger_rust_sections")
     config.stash[DISPLAY_KEY] = Display(config)
     config.pluginmanager.register(config.stash[DISPLAY_KEY], "dagger_rust_display")
+    config.addinivalue_line("markers", "rust_test: a Rust test, given to each that is collected")
+    config.addinivalue_line("markers", "rust_ignored: a Rust test with #[ignore], given to each of them")
+    if config.stash[SETTINGS_KEY]["tests"]:
+        from pytest_dagger_rust.rust_tests import RustTests  # noqa: PLC0415 - only for runs with Rust tests
+
+        tests = RustTests(config, config.stash[SETTINGS_KEY])
+        config.pluginmanager.register(tests, "dagger_rust_tests")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

@@ -34,7 +34,7 @@ _OURS = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RustTestBinary:
     """One test binary; `src_path` is relative to the workspace's root, the other paths are the container's.
 
@@ -54,7 +54,7 @@ class RustTestBinary:
 
 @dataclass(frozen=True)
 class RustTestBuild:
-    """All test binaries of one build, in cargo's order, and the builder container in which they can be run."""
+    """All test binaries of one build, by source file, and the container in which they can be run."""
 
     binaries: tuple[RustTestBinary, ...]
     report: BuildReport
@@ -68,9 +68,12 @@ async def build_tests(
     options: CargoOptions,
     *,
     builder: dagger.Container,
+    runner: dagger.Container | None = None,
     excludes: Sequence[str] = (),
 ) -> RustTestBuild:
     """Build the tests of the selected packages in `builder`, as `cargo test --tests` does.
+
+    `runner` is the container to run them in, where it is another one.
 
     Raises what `build` raises.
     """
@@ -81,9 +84,10 @@ async def build_tests(
         )
         out, text = await run_build(request)
         report = await told_report(request, text, started)
-    container = builder.with_mounted_directory(f"{VOLUME}/target", out.directory("target"))
+    container = (runner or builder).with_mounted_directory(f"{VOLUME}/target", out.directory("target"))
     container = container.with_mounted_file(SOURCES, out.file("sources.tar"))
-    binaries = tuple(_binaries(workspace, text))
+    # Cargo tells of them as they get done; every worker of pytest-xdist has to have them in the same order.
+    binaries = tuple(sorted(_binaries(workspace, text), key=lambda b: (b.src_path, b.kind, b.target)))
     return RustTestBuild(binaries, report, client, container)
 
 

@@ -94,6 +94,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("show_warnings", "switch", "show the compiler's warnings at the end of the run", default=False),
     Setting("code_quality", "file", "file for the compiler's messages as a code quality report of GitLab's"),
     Setting("report", "file", "file for a page about the builds, as HTML"),
+    Setting("tests", "switch", "collect the Rust tests of the workspace as tests of pytest", default=False),
+    Setting(
+        "ignored_tests",
+        "choice",
+        "what becomes of Rust tests with #[ignore]: skip, include or only",
+        "skip",
+        ("skip", "include", "only"),
+    ),
+    Setting("test_timeout", "seconds", "longest time a Rust test may take, in seconds", 300),
     Setting("connect_timeout", "seconds", "longest wait for the Dagger engine, in seconds"),
     Setting(
         "on_missing_engine",
