@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shlex
+import signal
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -88,4 +89,13 @@ def read_result(job: Job, line: str) -> RunResult:
         base64.b64decode(stdout),
         base64.b64decode(stderr),
         float(ended) - float(started),
+        _signal(int(status)),
     )
+
+
+def _signal(status: int) -> str | None:
+    # A shell tells a death by signal as an exit code of 128 and more.
+    try:
+        return signal.Signals(status - 128).name if status > 128 else None
+    except ValueError:
+        return None

@@ -92,10 +92,15 @@ def test_examples_run(page: Path, pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=300)
     outcomes = result.parseoutcomes()
     assert set(outcomes) == {"passed"}, result.stdout.str()
-    assert outcomes["passed"] == sum(text.count("def test_") for text in PROJECTS[page].values())
+    assert outcomes["passed"] == sum(map(tests_in, PROJECTS[page].values()))
     for name in PROJECTS[page]:
         if name.endswith(".py") and "/" not in name and name != "conftest.py":
             subprocess.run([sys.executable, name], cwd=pytester.path, check=True)
+
+
+def tests_in(text: str) -> int:
+    """Count the tests of a file, Rust's as well."""
+    return text.count("def test_") + text.count("#[test]")
 
 
 def lay_out(folder: Path, files: Mapping[str, str]) -> None:
