@@ -161,7 +161,8 @@ def _rust_tests(  # pyright: ignore[reportUnusedFunction]
         timeout = _settings(pytestconfig)["test_timeout"]
         return ListedTests(_dagger_engine, build, await list_tests(build, timeout))
 
-    return _dagger_engine.call(run)
+    with pytestconfig.stash[DISPLAY_KEY].watch.progress.waiting("building the Rust tests"):
+        return _dagger_engine.call(run)
 
 
 @pytest.fixture(scope="session")

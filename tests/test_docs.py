@@ -92,13 +92,13 @@ def test_examples_run(page: Path, pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=300)
     outcomes = result.parseoutcomes()
     assert set(outcomes) == {"passed"}, result.stdout.str()
-    assert outcomes["passed"] == sum(map(tests_in, PROJECTS[page].values()))
+    assert outcomes["passed"] == sum(map(count_tests, PROJECTS[page].values()))
     for name in PROJECTS[page]:
         if name.endswith(".py") and "/" not in name and name != "conftest.py":
             subprocess.run([sys.executable, name], cwd=pytester.path, check=True)
 
 
-def tests_in(text: str) -> int:
+def count_tests(text: str) -> int:
     """Count the tests of a file, Rust's as well."""
     return text.count("def test_") + text.count("#[test]")
 
