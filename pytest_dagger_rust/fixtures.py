@@ -144,6 +144,7 @@ def _rust_tests(  # pyright: ignore[reportUnusedFunction]
     rust_builder_container: dagger.Container,
     rust_test_container: dagger.Container,
     rust_source_excludes: Sequence[str],
+    _rust_caches: Caches,
 ) -> ListedTests:
     """The Rust tests of the workspace, built and listed."""
     from pytest_dagger_rust.rust_test_build import build_tests  # noqa: PLC0415
@@ -157,6 +158,7 @@ def _rust_tests(  # pyright: ignore[reportUnusedFunction]
             builder=rust_builder_container,
             runner=rust_test_container,
             excludes=rust_source_excludes,
+            caches=_rust_caches,
         )
         timeout = _settings(pytestconfig)["test_timeout"]
         return ListedTests(_dagger_engine, build, await list_tests(build, timeout))
@@ -172,16 +174,18 @@ def rust_source_excludes(pytestconfig: pytest.Config) -> Sequence[str]:
     return excludes
 
 
-def _caches(config: pytest.Config) -> Caches:
+@pytest.fixture(scope="session")
+def _rust_caches(pytestconfig: pytest.Config) -> Caches:  # pyright: ignore[reportUnusedFunction]
+    """What is kept between builds beside the engine's own caches."""
     from pytest_dagger_rust.caches import Caches  # noqa: PLC0415
 
     # With `-p no:cacheprovider` the attribute is not there.
-    cache: pytest.Cache | None = getattr(config, "cache", None)
+    cache: pytest.Cache | None = getattr(pytestconfig, "cache", None)
     folder = cache.mkdir("dagger-rust") if cache else None
-    if not _settings(config)["clear_caches"]:
+    if not _settings(pytestconfig)["clear_caches"]:
         return Caches(folder)
     # All workers of pytest-xdist ask for the same, and only the first of them finds something to clear.
-    workerinput: dict[str, Any] = getattr(config, "workerinput", {})
+    workerinput: dict[str, Any] = getattr(pytestconfig, "workerinput", {})
     return Caches(folder, workerinput.get("testrunuid") or uuid.uuid4().hex)
 
 
@@ -195,6 +199,7 @@ def cached_rust_build_factory(
     rust_builder_container: dagger.Container,
     rust_runtime_container: dagger.Container,
     rust_source_excludes: Sequence[str],
+    _rust_caches: Caches,
 ) -> RustBuildFactory:
     """Builds with other cargo options in the same session: `await factory(features=["tls"])`, each built once."""
     from pytest_dagger_rust.factory import RustBuildFactory  # noqa: PLC0415
@@ -208,7 +213,7 @@ def cached_rust_build_factory(
         runtime=rust_runtime_container,
         excludes=rust_source_excludes,
         observer=pytestconfig.stash[DISPLAY_KEY].watch,
-        caches=_caches(pytestconfig),
+        caches=_rust_caches,
     )
 
 

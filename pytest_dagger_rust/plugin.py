@@ -17,6 +17,7 @@ from pytest_dagger_rust.fixtures import (
     DISPLAY_KEY,
     SETTINGS_KEY,
     _dagger_engine,  # pyright: ignore[reportPrivateUsage]
+    _rust_caches,  # pyright: ignore[reportPrivateUsage]
     _rust_tests,  # pyright: ignore[reportPrivateUsage]
     cached_rust_build,
     cached_rust_build_factory,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "_dagger_engine",
+    "_rust_caches",
     "_rust_tests",
     "cached_rust_build",
     "cached_rust_build_factory",

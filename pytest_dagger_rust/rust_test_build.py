@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust import messages
+from pytest_dagger_rust.caches import Caches
 from pytest_dagger_rust.outcome import section
 from pytest_dagger_rust.pipeline import VOLUME, BuildRequest, run_build, told_report
 
@@ -70,6 +71,7 @@ async def build_tests(
     builder: dagger.Container,
     runner: dagger.Container | None = None,
     excludes: Sequence[str] = (),
+    caches: Caches | None = None,
 ) -> RustTestBuild:
     """Build the tests of the selected packages in `builder`, as `cargo test --tests` does.
 
@@ -80,7 +82,15 @@ async def build_tests(
     started = time.time()
     with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:
         request = BuildRequest(
-            client, workspace, options, builder, builder, tuple(excludes), Path(folder), tests=True
+            client,
+            workspace,
+            options,
+            builder,
+            builder,
+            tuple(excludes),
+            Path(folder),
+            caches or Caches(),
+            tests=True,
         )
         out, text = await run_build(request)
         report = await told_report(request, text, started)
