@@ -17,7 +17,7 @@ from pytest_dagger_rust.rust_test_nodes import RustFile, RustTest
 from pytest_dagger_rust.rust_test_results import RustTestResults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from pytest_dagger_rust.running import RunResult
     from pytest_dagger_rust.rust_test_cases import ListedTests, RustTestCase
