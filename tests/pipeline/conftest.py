@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,17 +16,42 @@ from tests.plugin import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     import dagger
 
     from pytest_dagger_rust import BlockingRustBuild, Engine, RustBuild
+
+ROOT = Path(__file__).parents[2]
+BINARIES: pytest.StashKey[list[bool]] = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
 def engine(_dagger_engine: Engine) -> Engine:
     """The connection the plugin itself has opened."""
     return _dagger_engine
+
+
+@pytest.fixture(scope="session")
+def older_builder_image(rust_builder_image: str) -> str:
+    """A builder with a toolchain eleven releases older, from the development stack where that is in use."""
+    if not rust_builder_image.startswith("127.0.0.1:"):
+        return "rust:1.85-bookworm"
+    command = [sys.executable, "-m", "dev.stack", "image", "rust:1.85"]
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def count_binaries(pytestconfig: pytest.Config) -> Callable[[bool], None]:
+    """Give a function that is told of each binary of the matrix whether it was right."""
+    return pytestconfig.stash.setdefault(BINARIES, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how many binaries were looked at, and how many of them were of other sources."""
+    binaries = config.stash.get(BINARIES, None)
+    if binaries:
+        wrong = binaries.count(False)
+        terminalreporter.write_line(f"freshness: {len(binaries)} binaries checked, {wrong} of other sources")
 
 
 @pytest.fixture
