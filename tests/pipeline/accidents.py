@@ -9,6 +9,7 @@ import shutil
 import signal
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,12 +121,14 @@ def another_session(scenario: Scenario) -> Generator[Doomed]:
     with engine as client:
         builder_id = scenario.engine.call(scenario.builder.id)
         runtime_id = scenario.engine.call(scenario.runtime.id)
+        # The engine may know the result of such a build: this one has to run.
+        builder = client.load_container_from_id(builder_id).with_env_variable("DOOMED", uuid.uuid4().hex)
         yield Doomed(
             engine,
             dataclasses.replace(
                 scenario,
                 engine=engine,
-                builder=client.load_container_from_id(builder_id),
+                builder=builder,
                 runtime=client.load_container_from_id(runtime_id),
             ),
         )
