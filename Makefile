@@ -18,7 +18,7 @@ ARGS ?=
 
 WITH_STACK = settings="$$($(VENV)/python -m dev.stack env)"; eval "$$settings";
 
-.PHONY: help demo test bench lint format up down status env image venv clean
+.PHONY: help demo test bench lint format up down browser status env image venv clean
 
 help: ## list these targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -47,6 +47,9 @@ up: venv ## bring engine, registry and images up
 
 down: ## end everything that was started
 	@$(PYTHON) -m dev.stack down
+
+browser: venv ## install the browser that tests look at the report with, where apt-get can
+	@$(VENV)/python -m dev.stack browser
 
 status: ## tell what runs
 	@$(PYTHON) -m dev.stack status

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
     from pytest_dagger_rust.facts import BuildFacts
 
+# Earlier runs in pytest's cache.
+_HISTORY, _KEPT_RUNS = "dagger_rust/history", 20
+
 
 def finish(config: pytest.Config, builds: Sequence[BuildFacts], waits: Sequence[tuple[str, float]]) -> None:
     """Write files, and give pytest's own summaries what belongs there."""
     if path := _file(config, "code_quality"):
         root = ci_messages.repository(os.environ, config.rootpath)
         path.write_text(ci_messages.gitlab(builds, root), "utf-8")
+    if path := _file(config, "report"):
+        path.write_text(_page(config, builds), "utf-8")
     for plugin in config.pluginmanager.get_plugins():
         # The fixture record_testsuite_property does the same, and is lost in workers.
         if add := getattr(plugin, "add_global_property", None):
@@ -31,6 +36,18 @@ def finish(config: pytest.Config, builds: Sequence[BuildFacts], waits: Sequence[
         stats: dict[str, list[Any]] = reporter.stats
         # Reports of this category are listed by --durations and counted nowhere.
         stats.setdefault("", []).extend(summary.durations(waits))
+
+
+def _page(config: pytest.Config, builds: Sequence[BuildFacts]) -> str:
+    from pytest_dagger_rust import html_report  # noqa: PLC0415 - only where a page is asked for
+
+    # With `-p no:cacheprovider` there is no history but this run.
+    cache: Any = getattr(config, "cache", None)
+    earlier: list[Any] = cache.get(_HISTORY, []) if cache is not None else []
+    history = list(html_report.history_of(earlier, builds, _KEPT_RUNS))
+    if cache is not None:
+        cache.set(_HISTORY, history)
+    return html_report.page(builds, history, title=config.rootpath.name)
 
 
 def summarize(reporter: pytest.TerminalReporter, builds: Sequence[BuildFacts]) -> None:

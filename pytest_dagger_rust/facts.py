@@ -35,7 +35,8 @@ class BuildFacts:
     """One build: `name` is its options in words, `key` the same for equal ones, `started` an epoch time.
 
     `error` is the first line of why it failed. `cache` is "unchanged" where nothing ran, "partly", "compiled",
-    "failed" or "interrupted". `reasons` says why a package was compiled again, `sizes` how many bytes a binary has.
+    "failed" or "interrupted". `reasons` says why a package was compiled again, `sizes` how many bytes a binary has,
+    `timings` package, begin and end in seconds of some clock, and the package that was waited for.
     """
 
     name: str
@@ -49,6 +50,8 @@ class BuildFacts:
     steps: Mapping[str, float] = field(default_factory=dict[str, float])
     reasons: Mapping[str, str] = field(default_factory=dict[str, str])
     sizes: Mapping[str, int] = field(default_factory=dict[str, int])
+    caches: Mapping[str, str] = field(default_factory=dict[str, str])
+    timings: tuple[tuple[str, float, float, str | None], ...] = ()
     findings: tuple[Finding, ...] = ()
     error: str | None = None
 
@@ -90,6 +93,10 @@ def facts_of(build: Build) -> BuildFacts:
         compiled=report.compiled,
         fresh=report.fresh,
         steps=dict(report.steps),
+        reasons=dict(report.reasons),
+        caches=dict(report.caches),
+        sizes=dict(report.sizes),
+        timings=tuple((t.package, t.began, t.ended, t.waited_for) for t in report.timings),
         findings=_findings(report.diagnostics),
     )
 

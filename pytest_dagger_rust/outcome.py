@@ -11,6 +11,7 @@ from pytest_dagger_rust import caches, messages
 from pytest_dagger_rust.lockfile import STUB_VERSION
 from pytest_dagger_rust.reasons import why_compiled
 from pytest_dagger_rust.rust_build import BuildReport
+from pytest_dagger_rust.timings import Timing, read_timings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,11 +61,31 @@ def read_report(text: str, started: float) -> BuildReport:
         diagnostics=sources.diagnostics,
         steps={} if cached else _steps(section(text, "steps")),
         reasons=why_compiled(dict.fromkeys(compiled), sources, before, section(text, "dirty"), lock),
+        timings=_timings(text, dependencies if has_new_layer else None, None if cached else sources, lock),
+        sizes=_sizes(text),
         caches={
             caches.DEPENDENCIES: caches.NEW if has_new_layer else caches.KEPT,
             caches.TARGET: caches.KEPT if cached else _facts(text)["volume"],
         },
     )
+
+
+def _timings(
+    text: str, dependencies: messages.CargoMessages | None, sources: messages.CargoMessages | None, lock: str
+) -> tuple[Timing, ...]:
+    found: tuple[Timing, ...] = ()
+    for headline, said in (("dependencies timeline", dependencies), ("timeline", sources)):
+        if said is not None:
+            found += read_timings(section(text, headline), said.artifacts, lock)
+    return found
+
+
+def _sizes(text: str) -> dict[str, int]:
+    pairs = (line.partition(" ") for line in section(text, "sizes"))
+    sizes = {name: int(size) for size, _, name in pairs}
+    if kilobytes := section(text, "target size"):
+        sizes[caches.TARGET] = int(kilobytes[0]) * 1024
+    return sizes
 
 
 def layer_of(text: str) -> str:

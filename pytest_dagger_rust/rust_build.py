@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.messages import Artifact, Diagnostic
     from pytest_dagger_rust.running import RunOptions
     from pytest_dagger_rust.service import Service, ServiceOptions
+    from pytest_dagger_rust.timings import Timing
 
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ class BuildReport:
     is the whole build as the caller waited for it, `steps` the seconds of each step in the container. `cached` is
     True when the engine had the very same build already and nothing ran. `reasons` says in words why a package was
     compiled, `caches` for "dependencies" and "target folder" whether they were kept, new, or emptied and why.
+    `timings` says when each package was compiled, `sizes` has the bytes of each binary and of the target folder.
     """
 
     compiled: tuple[str, ...]
@@ -50,6 +52,8 @@ class BuildReport:
     steps: Mapping[str, float] = field(default_factory=dict[str, float])
     reasons: Mapping[str, str] = field(default_factory=dict[str, str])
     caches: Mapping[str, str] = field(default_factory=dict[str, str])
+    timings: tuple[Timing, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def warnings(self) -> int:

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from dev.stack import images
+from dev.stack import images, packages
 from dev.stack.settings import Settings, StackError
 from dev.stack.shell import say
 from dev.stack.stack import Stack
@@ -33,6 +33,8 @@ def _carry_out(asked: argparse.Namespace, stack: Stack) -> None:
         print(stack.exports(stack.up()))
     elif asked.command == "image":
         print(stack.image(asked.name))
+    elif asked.command == "browser":
+        packages.install_browser()
     elif asked.command == "status":
         print(stack.status())
     elif asked.command == "clean":
@@ -48,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("env", help="the same, and print the lines a shell evaluates to use them")
     commands.add_parser("down", help="end all of it")
     commands.add_parser("status", help="tell what runs")
+    commands.add_parser("browser", help="install the browser that a few tests look at pages with")
     commands.add_parser("clean", help="end all of it and delete its caches")
     image = commands.add_parser("image", help="build and push one image, and print its full name")
     image.add_argument("name", metavar="NAME", help=", ".join(images.ALL))

@@ -50,3 +50,9 @@ def install(names: list[str]) -> None:
         quiet = {"DEBIAN_FRONTEND": "noninteractive"}
         run(["apt-get", "update", "-q"], environment=quiet)
         run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *names], environment=quiet)
+
+
+def install_browser() -> None:
+    """Install Chromium, unless it is there."""
+    if not find("chromium"):
+        install(["chromium"])

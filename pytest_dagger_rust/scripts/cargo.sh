@@ -121,6 +121,34 @@ END
     export "CARGO_TARGET_$(echo "$triple" | tr 'a-z-' 'A-Z_')_RUNNER=$work/recorder"
 }
 
+# Cargo's messages have no times. How far its two outputs have grown, looked at ten times a second, gives them.
+watch_growth() {
+    while read -r time _ </proc/uptime; do
+        echo "$time $(wc -c <"$out/stderr") $(wc -c <"$out/messages")"
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+}
+
+# "seconds start package" and "seconds done" of what was compiled, the latter in the order of the messages.
+timeline() {
+    command -v awk >/dev/null || return 0
+    now_grown="$(now) $(wc -c <"$out/stderr") $(wc -c <"$out/messages")"
+    { cat "$work/growth"; echo "$now_grown"; } >"$work/growth.all"
+    tr '\r' '\n' <"$out/stderr" | times_of 2 '^ *Compiling ' start
+    times_of 3 '"reason":"compiler-artifact"' done <"$out/messages"
+}
+
+times_of() {
+    awk -v column="$1" -v pattern="$2" -v word="$3" '
+        NR == FNR { time[NR] = $1; size[NR] = $column; next }
+        { end += length($0) + 1 }
+        $0 ~ pattern {
+            while (size[at + 1] < end && (at + 2) in size) at++
+            print time[at + 1], word, word == "start" ? $2 : ""
+        }
+    ' "$work/growth.all" -
+}
+
 run_cargo() {
     rm -f "$out/tests"
     [ "$1" != test ] || record_tests "$@"
@@ -131,6 +159,10 @@ run_cargo() {
     status=0
     # Those who wait see how far it is; the progress lines are taken out of what is kept.
     export CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=160
+    : >"$out/stderr"
+    : >"$out/messages"
+    watch_growth 9>&- >"$work/growth" 2>/dev/null &
+    watcher=$!
     (
         cd "$tree/$root"
         subcommand=$1
@@ -138,7 +170,9 @@ run_cargo() {
         CARGO_TARGET_DIR=$target CARGO_BUILD_BUILD_DIR=$target CARGO_BUILD_DEP_INFO_BASEDIR=$tree \
             exec cargo "$subcommand" --verbose --message-format=json-diagnostic-rendered-ansi "$@"
     ) 9>&- >"$out/messages" 2>"$work/stderr.fifo" || status=$?
+    kill "$watcher"
     wait
+    timeline >"$out/timeline"
     tr '\r' '\n' <"$out/stderr" | sed '/^ *Building \[/d' >"$work/stderr"
     mv "$work/stderr" "$out/stderr"
     rm -f "$VOLUME/running"
@@ -223,6 +257,17 @@ report() {
     echo "== caches"
     echo "volume $volume_state"
     echo "layer $(cat "$seed/key" 2>/dev/null)"
+    echo "== dependencies timeline"
+    cat "$seed/timeline" 2>/dev/null || true
+    echo "== timeline"
+    cat "$out/timeline"
+    echo "== sizes"
+    for path in "$out"/bin/* "$out"/examples/*; do
+        [ ! -f "$path" ] || echo "$(wc -c <"$path") ${path##*/}"
+    done
+    wait
+    echo "== target size"
+    cut -f 1 "$work/target.size"
     echo "== steps"
     cat "$out/steps"
 }
@@ -234,7 +279,7 @@ build_dependencies() {
     cp -a "$target" "$out/seed/target"
     cp "$tree/$root/Cargo.lock" "$out/seed/Cargo.lock"
     echo "$build_id" >"$out/seed/key"
-    cp "$out/messages" "$out/seed/messages"
+    cp "$out/messages" "$out/timeline" "$out/seed"
     date +%s.%N >"$out/seed/finished"
     : >"$VOLUME/seeds/$build_id"
 }
@@ -266,6 +311,7 @@ build_sources() {
         prove || fail 96 "a binary could not be proved to come from the current sources"
     fi
     step prove
+    du -sk "$target" >"$work/target.size" 2>/dev/null &
     refuse_stubs
     if [ "$1" = test ]; then hand_out_tests; else hand_out; fi
     keep_messages
