@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_dagger_rust.errors import ConfigurationError
-from pytest_dagger_rust.options import CargoOptions
+from pytest_dagger_rust.options import with_changes
 from pytest_dagger_rust.pipeline import build
 
 if TYPE_CHECKING:
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_dagger_rust.caches import Caches
     from pytest_dagger_rust.engine import Engine
+    from pytest_dagger_rust.options import CargoOptions
     from pytest_dagger_rust.rust_build import RustBuild
     from pytest_dagger_rust.workspace import RustWorkspace
 
@@ -69,18 +68,11 @@ class RustBuildFactory:
 
         Raises ConfigurationError for an option cargo does not have, and what `build` raises.
         """
-        return await self._engine.acall(self._once, self._chosen(options, changes))
+        return await self._engine.acall(self._once, with_changes(options or self.options, changes))
 
     def blocking(self, options: CargoOptions | None = None, /, **changes: Any) -> RustBuild:
         """Build as a call does, and wait for the result."""
-        return self._engine.call(self._once, self._chosen(options, changes))
-
-    def _chosen(self, options: CargoOptions | None, changes: dict[str, Any]) -> CargoOptions:
-        known = {field.name for field in dataclasses.fields(CargoOptions)}
-        if unknown := sorted(set(changes) - known):
-            msg = f"CargoOptions has no {', '.join(unknown)}. It has: {', '.join(sorted(known))}."
-            raise ConfigurationError(msg)
-        return dataclasses.replace(options or self.options, **changes)
+        return self._engine.call(self._once, with_changes(options or self.options, changes))
 
     async def _once(self, options: CargoOptions) -> RustBuild:
         # Always on the client's own loop, so that the same options asked for twice at once share one task.

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_dagger_rust import build_marks
 from pytest_dagger_rust.display import SHARED_SESSION
 from pytest_dagger_rust.errors import EngineUnavailable, WorkspaceError
 from pytest_dagger_rust.images import default_builder_image, default_runtime_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import dagger
 
@@ -218,6 +219,18 @@ def cached_rust_build_factory(
 
 
 @pytest.fixture(scope="session")
-def cached_rust_build(cached_rust_build_factory: RustBuildFactory) -> RustBuild:
+def _rust_build_options(request: pytest.FixtureRequest) -> Mapping[str, Any]:  # pyright: ignore[reportUnusedFunction]
+    """The options that markers give the test."""
+    options: Mapping[str, Any] = getattr(request, "param", {})
+    return options
+
+
+@pytest.fixture(scope="session")
+def cached_rust_build(
+    request: pytest.FixtureRequest,
+    cached_rust_build_factory: RustBuildFactory,
+    _rust_build_options: Mapping[str, Any],
+) -> RustBuild:
     """The freshly built binaries of the workspace, to run, serve and export; dependencies are compiled only once."""
-    return cached_rust_build_factory.blocking()
+    options, changes = build_marks.requested(getattr(request, "param", {}), _rust_build_options)
+    return cached_rust_build_factory.blocking(options, **changes)

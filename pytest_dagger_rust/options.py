@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_dagger_rust.errors import ConfigurationError
 
@@ -91,6 +91,18 @@ class CargoOptions:
         if self.profile != "dev":
             shown = ["--profile", *shown]
         return " ".join([*(f"{name}={value}" for name, value in self.env.items()), *shown])
+
+
+def with_changes(options: CargoOptions, changes: Mapping[str, Any]) -> CargoOptions:
+    """Give options with some of them changed, by name.
+
+    Raises ConfigurationError for a name that there is not, and for a value cargo could not take.
+    """
+    known = {field.name for field in fields(CargoOptions)}
+    if unknown := sorted(set(changes) - known):
+        msg = f"CargoOptions has no {', '.join(unknown)}. It has: {', '.join(sorted(known))}."
+        raise ConfigurationError(msg)
+    return replace(options, **changes)
 
 
 def _names(option: str, value: object, pattern: re.Pattern[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dagger_rust import configuration, failure_sections, fixtures, overrides
+from pytest_dagger_rust import build_marks, configuration, failure_sections, fixtures, overrides
 from pytest_dagger_rust.display import SHARED_SESSION, Display
 from pytest_dagger_rust.error_reports import tell
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
@@ -17,6 +17,7 @@ from pytest_dagger_rust.fixtures import (
     DISPLAY_KEY,
     SETTINGS_KEY,
     _dagger_engine,  # pyright: ignore[reportPrivateUsage]
+    _rust_build_options,  # pyright: ignore[reportPrivateUsage]
     _rust_caches,  # pyright: ignore[reportPrivateUsage]
     _rust_tests,  # pyright: ignore[reportPrivateUsage]
     cached_rust_build,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "_dagger_engine",
+    "_rust_build_options",
     "_rust_caches",
     "_rust_tests",
     "cached_rust_build",
@@ -88,6 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(failure_sections, "dagger_rust_sections")
     config.stash[DISPLAY_KEY] = Display(config)
     config.pluginmanager.register(config.stash[DISPLAY_KEY], "dagger_rust_display")
+    config.addinivalue_line("markers", build_marks.MARKER)
     config.addinivalue_line("markers", "rust_test: a Rust test, given to each that is collected")
     config.addinivalue_line("markers", "rust_ignored: a Rust test with #[ignore], given to each of them")
     if config.stash[SETTINGS_KEY]["tests"]:
@@ -127,10 +130,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, None]:
-    """Hand coroutine tests that use these fixtures to pytest-asyncio, in its strict mode too.
+    """Heed the marker rust_build, and hand coroutine tests that use these fixtures to pytest-asyncio.
 
-    As a wrapper, so that pytest-asyncio's own hook finds the marker.
+    In its strict mode too, and as a wrapper, so that pytest-asyncio's own hook finds the marker.
     """
+    build_marks.apply(metafunc)
     if inspect.iscoroutinefunction(metafunc.function) and fixtures.ENTRY_FIXTURES.intersection(
         metafunc.fixturenames
     ):
@@ -140,6 +144,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, No
             # The items are made from the function later, and read its own marks.
             pytest.mark.asyncio(getattr(metafunc.function, "__func__", metafunc.function))
     return (yield)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name the parameters of cached_rust_build by the options in them."""
+    return build_marks.parameter_id(val) if argname == "cached_rust_build" else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse a marker that nothing has heeded."""
+    build_marks.check_item(item)
 
 
 @pytest.hookimpl(wrapper=True)
