@@ -92,7 +92,8 @@ def test_examples_run(page: Path, pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=300)
     outcomes = result.parseoutcomes()
     assert set(outcomes) == {"passed"}, result.stdout.str()
-    assert outcomes["passed"] == sum(map(count_tests, PROJECTS[page].values()))
+    # A parametrized test passes more than once.
+    assert outcomes["passed"] >= sum(map(count_tests, PROJECTS[page].values()))
     for name in PROJECTS[page]:
         if name.endswith(".py") and "/" not in name and name != "conftest.py":
             subprocess.run([sys.executable, name], cwd=pytester.path, check=True)
