@@ -35,12 +35,16 @@ class Found:
 
 
 class Discovery:
-    """The search for the targets of one package; `edition` is the package's."""
+    """The search for the targets of one package; `edition` is the package's.
 
-    def __init__(self, tree: Tree, manifest: Manifest, edition: str) -> None:
+    Of a package that is no member, cargo lets declared tests, examples and benchmarks be missing.
+    """
+
+    def __init__(self, tree: Tree, manifest: Manifest, edition: str, *, is_member: bool) -> None:
         self._tree = tree
         self._manifest = manifest
         self._edition = edition
+        self._is_member = is_member
         self._package = manifest.package
 
     def targets(self, prefix: str) -> tuple[Target, ...]:
@@ -115,7 +119,10 @@ class Discovery:
     def _of_kind(self, kind: str, folder: str, switch: str, noun: str, *, has_library: bool) -> list[Found]:
         declared = tables(self._manifest.document.get(kind))
         inferred = self._inferred(kind, folder)
-        found = [self._declared(kind, noun, item, inferred, has_library=has_library) for item in declared]
+        all_declared = (
+            self._declared(kind, noun, item, inferred, has_library=has_library) for item in declared
+        )
+        found = [item for item in all_declared if item is not None]
         if self._looks_for_more(kind, switch):
             names = {item.name for item in found}
             paths = {_components(string(item.get("path")) or "") for item in declared}
@@ -155,7 +162,7 @@ class Discovery:
 
     def _declared(
         self, kind: str, noun: str, declared: Table, inferred: list[Found], *, has_library: bool
-    ) -> Found:
+    ) -> Found | None:
         name = string(declared.get("name"))
         if name is None:
             raise self._error(f"a {noun} target has no name", kind, hint=f"Give every [[{kind}]] a `name`.")
@@ -164,17 +171,21 @@ class Discovery:
         path = string(declared.get("path"))
         if path is None:
             path = self._declared_path(kind, noun, name, inferred, has_library=has_library)
+            if path is None:
+                return None
         return Found(kind, name, posixpath.normpath(path), declared)
 
     def _declared_path(
         self, kind: str, noun: str, name: str, inferred: list[Found], *, has_library: bool
-    ) -> str:
+    ) -> str | None:
         matching = [item.path for item in inferred if item.name == name]
         if len(matching) == 1:
             return matching[0]
         legacy = self._legacy_path(kind, name, has_library=has_library) if self._edition == "2015" else None
         if legacy is not None:
             return legacy
+        if kind != "bin" and not self._is_member:
+            return None
         if matching:
             places = " and ".join(f"`{path}`" for path in matching)
             raise self._error(

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from pytest_dagger_rust.manifest import Manifest
 
-# Each edition with the version of Rust that brought it.
-_EDITIONS = {"2015": (1, 0), "2018": (1, 31), "2021": (1, 56), "2024": (1, 85)}
+# Each edition with the version of Rust that brought it; the first was always there.
+_EDITIONS = {"2015": None, "2018": (1, 31), "2021": (1, 56), "2024": (1, 85)}
 _DEPENDENCIES = (
     "dependencies",
     "dev-dependencies",
@@ -48,7 +48,8 @@ def _check_rust_version(manifest: Manifest, edition: str) -> None:
     if said is None:
         return
     check_rust_version(manifest, said, "package", "rust-version")
-    if _minor(said) < _EDITIONS.get(edition, (1, 0)):
+    first = _EDITIONS.get(edition)
+    if first is not None and not first <= _minor(said) < (2, 0):
         hint = "Raise `rust-version`, or choose an older edition."
         message = f"Rust {said} does not know the edition {edition}"
         raise manifest.error(message, "package", "rust-version", hint=hint)

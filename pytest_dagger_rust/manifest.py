@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tomli
 
 from pytest_dagger_rust.errors import WorkspaceError
-from pytest_dagger_rust.toml_values import Table, string, table
+from pytest_dagger_rust.toml_values import Table, array, is_table, string, table
 
 if TYPE_CHECKING:
     from pytest_dagger_rust.tree import Tree
 
 # No manifest is anywhere near this long, and a parser fed with more would seem to hang.
 MAX_BYTES = 4 * 1024 * 1024
+# cargo's own parser gives up at this depth.
+MAX_DEPTH = 82
 
 _HEADER = re.compile(r"\s*\[\[?([^\[\]]+)\]\]?\s*(?:#.*)?$")
 _PART = re.compile(r"\"([^\"]*)\"|'([^']*)'|([A-Za-z0-9_-]+)")
@@ -81,12 +83,26 @@ def read_manifest(tree: Tree, path: str) -> Manifest:
 def parse(text: str, file: Path) -> Table:
     """Parse TOML; raises WorkspaceError naming `file` and the line."""
     try:
-        return tomli.loads(text)
+        document = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         message = f"not valid TOML: {error.msg}"
         raise WorkspaceError(message, file=file, line=error.lineno, hint="Correct this line.") from error
-    except RecursionError as error:
-        raise WorkspaceError("arrays or tables are nested too deeply", file=file) from error
+    except RecursionError:
+        document = None
+    if document is None or _is_too_deep(document):
+        hint = f"Write it with {MAX_DEPTH} levels at most."
+        raise WorkspaceError("arrays or tables are nested too deeply", file=file, hint=hint)
+    return document
+
+
+def _is_too_deep(document: Table) -> bool:
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        nested = (node.values() if is_table(node) else array(node) for node in level)
+        level = [item for items in nested for item in items if isinstance(item, (dict, list))]
+        if not level:
+            return False
+    return True
 
 
 def line_of(text: str, keys: tuple[str, ...]) -> int | None:

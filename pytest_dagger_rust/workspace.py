@@ -146,7 +146,7 @@ class _Loader:
 
     def _local(self, path: str, root: Manifest, *, is_member: bool) -> Local:
         manifest = self._manifests.resolved(path)
-        package = read_package(self._tree, manifest, root.directory)
+        package = read_package(self._tree, manifest, root.directory, is_member=is_member)
         rules.check_default_run(manifest, package)
         return Local(
             package,
@@ -178,7 +178,7 @@ class _Loader:
         )
 
 
-def read_package(tree: Tree, manifest: Manifest, root: str) -> Package:
+def read_package(tree: Tree, manifest: Manifest, root: str, *, is_member: bool) -> Package:
     """Make the model of one package from its manifest without inheritance; paths are relative to `root`."""
     package = manifest.package
     edition = string(package.get("edition")) or "2015"
@@ -187,7 +187,7 @@ def read_package(tree: Tree, manifest: Manifest, root: str) -> Package:
         name=manifest.name,
         version=string(package.get("version")) or "0.0.0",
         manifest_path=posixpath.normpath(f"{prefix}/Cargo.toml"),
-        targets=Discovery(tree, manifest, edition).targets(prefix),
+        targets=Discovery(tree, manifest, edition, is_member=is_member).targets(prefix),
         edition=edition,
         default_run=string(package.get("default-run")),
     )

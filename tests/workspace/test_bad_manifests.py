@@ -65,6 +65,7 @@ REJECTED: Mapping[str, Case] = {
         {"Cargo.toml": '[package]\nname = "a"\nedition = 2021\n', "src/lib.rs": LIB}, "Cargo.toml", 3, "a string",
     ),
     "Rust too old for the edition": (_one('rust-version = "1.50"\n'), "Cargo.toml", 5, "does not know the edition"),
+    "Rust of another age": (_one('rust-version = "3"\n'), "Cargo.toml", 5, "does not know the edition"),
     "rust-version is none": (_one('rust-version = "new"\n'), "Cargo.toml", 5, "not a version of Rust"),
     "unknown resolver": (_one('resolver = "9"\n'), "Cargo.toml", 5, "no resolver `9`"),
     "resolver twice": (_one('resolver = "2"\n\n[workspace]\nresolver = "2"\n'), "Cargo.toml", 8, "both"),
@@ -141,6 +142,7 @@ REJECTED: Mapping[str, Case] = {
     "pattern with a folder that is no package": (
         {**_two(_ROOT.replace('"a", "b"', '"*"')), "c/notes.md": ""}, "Cargo.toml", 2, "no package at",
     ),
+    "pattern that matches nothing": (_two(_ROOT.replace('"b"', '"crates/*"')), "Cargo.toml", 2, "no package at"),
     "member that is not TOML": (_two(_ROOT, b='[package]\nname = "b\n'), "b/Cargo.toml", 2, "not valid TOML"),
     "two members of one name": (_two(_ROOT, b=package("a")), "b/Cargo.toml", 2, "two members are named `a`"),
     "member that is a root itself": (_two(_ROOT, b=package("b", "[workspace]\n")), "b/Cargo.toml", 5, "cannot be the root"),
@@ -321,8 +323,10 @@ def test_cargo_rejects_it_when_it_builds(tree: Callable[[Mapping[str, str]], Pat
     [
         "[package]\nname = 'a'\n[package.metadata]\na = " + "[" * 20_000 + "]" * 20_000,
         "a = " + "{ b = " * 5_000,
+        f"[package]\nname = 'a'\n[profile.dev]\n{'.'.join('x' * 700)} = 1",
+        f"[package]\nname = 'a'\n[profile.dev]\n{'.'.join('x' * 90)} = 1",
     ],
-    ids=["arrays", "tables"],
+    ids=["arrays", "tables", "keys", "keys that cargo rejects"],
 )
 def test_deep_nesting(tree: Callable[[Mapping[str, str]], Path], text: str) -> None:
     """Nesting beyond what a parser can follow is an error, not a crash."""

@@ -199,3 +199,20 @@ def test_members_that_are_only_path_dependencies(tree: Tree, tmp_path: Path) -> 
     assert {item.name for item in RustWorkspace.load(root).packages} == {"hack", "hello", "print"}
     first, second = both_builds(root, tmp_path, Wanted(bins=("print",)))
     assert "beta 1.0.0" in first.compiled & second.fresh
+
+
+def test_targets_that_are_missing_in_a_package_outside(tree: Tree, tmp_path: Path) -> None:
+    """A package that is no member may declare tests, examples and benchmarks whose files somebody left out."""
+    missing = '\n[[test]]\nname = "t"\n\n[[example]]\nname = "e"\n\n[[bench]]\nname = "b"\n'
+    files = {
+        "Cargo.toml": package(
+            "app", '\n[workspace]\nexclude = ["fork"]\n\n[dependencies]\nfork = { path = "fork" }\n'
+        ),
+        "src/main.rs": "fn main() { fork::it() }\n",
+        "fork/Cargo.toml": package("fork", missing),
+        "fork/src/lib.rs": LIB,
+    }
+    root = tree(files)
+    (fork,) = RustWorkspace.load(root).local_packages
+    assert [item.kind for item in fork.targets] == ["lib"]
+    both_builds(root, tmp_path)
