@@ -269,6 +269,18 @@ def test_changes(root: Path, change: str) -> None:
     assert RustWorkspace.load(root).skeleton().digest != before.digest
 
 
+@pytest.mark.parametrize(("old", "new", "is_same"), [("2018", "2021", False), ("2015", "2018", True)])
+def test_the_edition_of_a_root_that_chooses_the_resolver(
+    tree: Callable[[Mapping[str, str]], Path], old: str, new: str, is_same: bool
+) -> None:
+    """Where no resolver is named, the edition of the root package chooses it, and counts as far as that goes."""
+    files = {"src/lib.rs": LIB, "Cargo.toml": f'[package]\nname = "a"\nedition = "{old}"\n'}
+    root = tree(files)
+    before = RustWorkspace.load(root).skeleton().digest
+    _apply(root, (("Cargo.toml", old, new),))
+    assert (RustWorkspace.load(root).skeleton().digest == before) is is_same
+
+
 def test_it_does_not_depend_on_the_place(tree: Callable[[Mapping[str, str]], Path], tmp_path: Path) -> None:
     """The same tree at another place has the same skeleton."""
     root = tree(FILES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,6 +19,9 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("cargo") is None, reason="compares with cargo"),
     pytest.mark.usefixtures("shelf_only"),
 ]
+# Chosen anew on each run, the failures would come to whoever changes something else: only who asks for more gets new
+# ones.
+MORE = os.environ.get("GENERATED_EXAMPLES")
 SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 
@@ -39,8 +43,7 @@ def _load(root: Path) -> RustWorkspace | None:
         return None
 
 
-# Chosen anew on each run, the failures would come to whoever changes something else.
-@settings(max_examples=80, deadline=None, suppress_health_check=SLOW, derandomize=True)
+@settings(max_examples=int(MORE or 80), deadline=None, suppress_health_check=SLOW, derandomize=not MORE)
 @given(workspaces())
 def test_any_workspace(files: Files) -> None:
     """The model says what cargo says, or both reject the workspace; cargo accepts the skeleton and its lock file."""
@@ -57,7 +60,7 @@ def test_any_workspace(files: Files) -> None:
         assert seen == {item.name for item in workspace.packages}
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=SLOW, derandomize=True)
+@settings(max_examples=int(MORE or 80) // 10, deadline=None, suppress_health_check=SLOW, derandomize=not MORE)
 @given(workspaces())
 def test_any_workspace_compiles(files: Files) -> None:
     """Cargo checks all targets of the skeleton, and compiles the real tests with the harness the model says."""
