@@ -65,8 +65,11 @@ class Manifest:
 
 def read_manifest(tree: Tree, path: str) -> Manifest:
     """Read and parse the TOML file at `path`; raises WorkspaceError with file and line."""
-    data = tree.read(path)
     file = Path(path)
+    if not _is_unicode(path):
+        hint = "Rename the folder: cargo cannot say what is in it."
+        raise WorkspaceError("the path is not UTF-8", file=file, hint=hint)
+    data = tree.read(path)
     if len(data) > MAX_BYTES:
         raise WorkspaceError(f"the file has {len(data)} bytes; a manifest has at most {MAX_BYTES}", file=file)
     try:
@@ -78,6 +81,11 @@ def read_manifest(tree: Tree, path: str) -> Manifest:
         ) from error
     text = text.removeprefix("\ufeff")
     return Manifest(path=path, text=text, document=parse(text, file))
+
+
+def _is_unicode(path: str) -> bool:
+    # What Python could not decode it keeps as surrogates, which cannot be written again.
+    return path.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in path)
 
 
 def parse(text: str, file: Path) -> Table:

@@ -10,6 +10,7 @@ translated: a dependency build uses the flags that `Skeleton.selection` returns,
 from __future__ import annotations
 
 import hashlib
+import os
 import posixpath
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -185,8 +186,13 @@ def _sources(plan: Plan) -> set[str]:
 def _digest(plan: Plan, files: Mapping[str, str], sources: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
     for path, text in files.items():
-        digest.update(f"{path}\0{hashlib.sha256(text.encode()).hexdigest()}\n".encode())
+        digest.update(_line(path, hashlib.sha256(text.encode()).hexdigest()))
     for path in sources:
-        content = content_digest(plan.tree, posixpath.normpath(f"{plan.root.directory}/{path}"))
-        digest.update(f"{path}\0{content}\n".encode())
+        absolute = posixpath.normpath(f"{plan.root.directory}/{path}")
+        digest.update(_line(path, content_digest(plan.tree, absolute)))
     return digest.hexdigest()
+
+
+def _line(path: str, content: str) -> bytes:
+    # The names of files may have any bytes.
+    return os.fsencode(path) + f"\0{content}\n".encode()

@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,6 @@ from tests.workspace.oracle import write_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 PRIVATE = "[package]\nname = 'secret'\nversion = '0.0.1'\n"
 
@@ -158,6 +158,30 @@ def test_links_that_lead_in_circles(tree: Callable[[Mapping[str, str]], Path]) -
     (root / "tests" / "itself.rs").symlink_to(root / "tests" / "itself.rs")
     (root / "b" / "src" / "above").symlink_to(root / "b")
     assert RustWorkspace.load(root).skeleton().sources == ("b/src/lib.rs",)
+
+
+def test_names_of_any_bytes(tree: Callable[[Mapping[str, str]], Path]) -> None:
+    """Files may have names that are not UTF-8, or break lines; they are no targets, and count for the digest."""
+    files = {
+        "Cargo.toml": package("a", '[workspace]\nexclude = ["b"]\n\n[dependencies]\nb = { path = "b" }\n'),
+        "src/lib.rs": LIB, "b/Cargo.toml": package("b"), "b/src/lib.rs": LIB, "tests/line\nbreak.rs": "",
+    }  # fmt: skip
+    root = tree(files)
+    before = RustWorkspace.load(root).skeleton().digest
+    for name in (b"tests/\xff.rs", b"b/src/\xff.txt"):
+        Path(os.fsdecode(os.fsencode(root) + b"/" + name)).touch()
+    workspace = RustWorkspace.load(root)
+    assert [target.name for target in workspace.packages[0].targets] == ["a"]
+    assert workspace.skeleton().digest != before
+
+
+def test_a_package_in_a_folder_that_is_not_utf8(tree: Callable[[Mapping[str, str]], Path]) -> None:
+    """A member in a folder whose name is not UTF-8 is an error that can be shown."""
+    root = tree({"Cargo.toml": '[workspace]\nmembers = ["crates/*"]\n', "crates/": ""})
+    folder = Path(os.fsdecode(os.fsencode(root) + b"/crates/\xff"))
+    write_tree(folder, {"Cargo.toml": package("a"), "src/lib.rs": LIB})
+    with pytest.raises(WorkspaceError, match="not UTF-8"):
+        RustWorkspace.load(root)
 
 
 def test_folders_that_nobody_owns_are_not_listed(

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from pytest_dagger_rust.errors import WorkspaceError
 from pytest_dagger_rust.workspace import RustWorkspace
 from tests.workspace import oracle
+from tests.workspace.builds import EVERYTHING
 from tests.workspace.generator import Files, workspaces, write
 
 pytestmark = [
@@ -63,7 +64,7 @@ def test_any_workspace(files: Files) -> None:
 @settings(max_examples=int(MORE or 80) // 10, deadline=None, suppress_health_check=SLOW, derandomize=not MORE)
 @given(workspaces())
 def test_any_workspace_compiles(files: Files) -> None:
-    """Cargo checks all targets of the skeleton, and compiles the real tests with the harness the model says."""
+    """Cargo checks and builds the skeleton, then the sources with the same dependencies and the harness the model says."""
     with tempfile.TemporaryDirectory() as folder:
         root = write(Path(folder).resolve() / "repository", files)
         workspace = _load(root)
@@ -71,3 +72,19 @@ def test_any_workspace_compiles(files: Files) -> None:
             place = oracle.lay(workspace.skeleton(), workspace, root.parent / "skeleton")
             oracle.cargo(*oracle.CHECK_ALL, "--locked", cwd=place, target_dir=root.parent / "checked")
             assert oracle.harness_mismatches(workspace, root.parent / "target") == []
+            _check_builds(workspace, place)
+
+
+def _check_builds(workspace: RustWorkspace, laid: Path) -> None:
+    """Build the laid skeleton and then the sources, which must find exactly the same dependencies compiled."""
+    target = laid.parent / "built"
+    first = oracle.build(laid, target, workspace.skeleton().selection(EVERYTHING))
+    try:
+        second = oracle.build(workspace.root, target)
+    except oracle.CargoFailed:
+        # A library of a kind that is linked may not compile as empty as it is.
+        return
+    own = {item.name for item in (*workspace.packages, *workspace.local_packages)}
+    others = {item for item in first.compiled if item.split()[0] not in own}
+    assert {item for item in second.fresh if item.split()[0] not in own} == others
+    assert {item.split()[0] for item in second.compiled} <= own
