@@ -273,7 +273,8 @@ def test_bumped_versions(tree: Tree, tmp_path: Path) -> None:
 
 def test_an_old_time_of_a_source(tree: Tree, tmp_path: Path) -> None:
     """A source older than the stub's artifacts is compiled all the same."""
-    # cargo #7181, #9312: the stub's artifact was newer, and so the program did nothing.
+    # cargo #7181, #9312: the stub's artifact was newer, and so the program did nothing. cargo goes by times to this
+    # day, unless a nightly one is told otherwise; it is the stub's version that keeps the artifacts apart.
     root = tree(
         {
             "Cargo.toml": package("app", '\n[dependencies]\ngamma = "0.3"\n'),
