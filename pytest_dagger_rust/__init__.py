@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.rust_build import BlockingRustBuild, BuildReport, RustBuild
     from pytest_dagger_rust.service import Service, ServiceError
     from pytest_dagger_rust.skeleton import Skeleton
+    from pytest_dagger_rust.wheels import Wheel
     from pytest_dagger_rust.workspace import Package, RustWorkspace, Target
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Span",
     "StaleBinaryError",
     "Target",
+    "Wheel",
     "WorkspaceError",
     "build",
 ]
@@ -72,6 +74,7 @@ _HOMES = {
     "rust_build": ("BlockingRustBuild", "BuildReport", "RustBuild"),
     "service": ("Service", "ServiceError"),
     "skeleton": ("Skeleton",),
+    "wheels": ("Wheel",),
     "workspace": ("Package", "RustWorkspace", "Target"),
 }
 

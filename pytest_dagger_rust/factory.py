@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pytest_dagger_rust.options import with_changes
 from pytest_dagger_rust.pipeline import build
+from pytest_dagger_rust.rust_build import RustBuild
+from pytest_dagger_rust.wheels import Wheel, WheelRequest, build_wheel, python_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.caches import Caches
     from pytest_dagger_rust.engine import Engine
     from pytest_dagger_rust.options import CargoOptions
-    from pytest_dagger_rust.rust_build import RustBuild
     from pytest_dagger_rust.workspace import RustWorkspace
+
+
+T = TypeVar("T")
 
 
 class BuildObserver(Protocol):
@@ -30,6 +34,25 @@ class BuildObserver(Protocol):
     ) -> AbstractContextManager[Callable[[RustBuild], None]]:
         """Enclose a build of the workspace at `root`; what it gives is called with the build when there is one."""
         ...
+
+
+class _Once(Generic[T]):
+    """Makes something once for each key; whoever asks for it meanwhile waits for the same."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[object, asyncio.Task[T]] = {}
+
+    async def get(self, key: object, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        # Always on the client's own loop, so that the same key asked for twice at once shares one task.
+        task = self._tasks.get(key)
+        if task is None or task.cancelled():
+            task = asyncio.ensure_future(make())
+            self._tasks[key] = task
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
 
 
 class RustBuildFactory:
@@ -61,7 +84,8 @@ class RustBuildFactory:
         self._excludes = excludes
         self._observer = observer
         self._caches = caches
-        self._builds: dict[CargoOptions, asyncio.Task[RustBuild]] = {}
+        self._builds = _Once[RustBuild]()
+        self._wheels = _Once[Wheel]()
 
     async def __call__(self, options: CargoOptions | None = None, /, **changes: Any) -> RustBuild:
         """Build with `options`, or with the configured ones where they are not given, changed by `changes`.
@@ -74,17 +98,41 @@ class RustBuildFactory:
         """Build as a call does, and wait for the result."""
         return self._engine.call(self._once, with_changes(options or self.options, changes))
 
+    async def wheel(self, package: str, *, python: str | None = None, **changes: Any) -> Wheel:
+        """Build a package that is a Python module, and give its wheel, made by maturin.
+
+        `python` is a version such as "3.13", by default the running one. What else is not given is as configured.
+
+        Raises ConfigurationError for a package that is no Python module, DaggerRustError where maturin fails, and what
+        a call raises.
+        """
+        version, options = python_version(python), with_changes(self.options, changes)
+        return await self._engine.acall(self._wheel_once, package, version, options)
+
+    def blocking_wheel(self, package: str, *, python: str | None = None, **changes: Any) -> Wheel:
+        """Give a wheel as `wheel` does, and wait for it."""
+        version, options = python_version(python), with_changes(self.options, changes)
+        return self._engine.call(self._wheel_once, package, version, options)
+
     async def _once(self, options: CargoOptions) -> RustBuild:
-        # Always on the client's own loop, so that the same options asked for twice at once share one task.
-        task = self._builds.get(options)
-        if task is None or task.cancelled():
-            task = asyncio.ensure_future(self._build(options))
-            self._builds[options] = task
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
+        return await self._builds.get(options, lambda: self._build(options))
+
+    async def _wheel_once(self, package: str, python: str, options: CargoOptions) -> Wheel:
+        key = (package, python, options)
+        return await self._wheels.get(key, lambda: build_wheel(self._wheel_request(*key)))
+
+    def _wheel_request(self, package: str, python: str, options: CargoOptions) -> WheelRequest:
+        return WheelRequest(
+            self._client,
+            self._workspace,
+            package,
+            python,
+            options,
+            builder=self._builder,
+            runtime=self._runtime,
+            excludes=tuple(self._excludes),
+            caches=self._caches,
+        )
 
     async def _build(self, options: CargoOptions) -> RustBuild:
         if self._observer is None:

@@ -163,7 +163,11 @@ async def _run(request: BuildRequest) -> tuple[dagger.Directory, str]:
 
 def _packed(step: _Step, outside: Sequence[str], cache: Path | None) -> archive.Archive:
     request = step.request
-    return base_archive.pack_tree(lambda: _source_entries(request, step.base, outside), request.folder, cache)
+
+    def entries() -> Iterator[archive.Entry]:
+        return _source_entries(request.workspace, request.excludes, step.base, outside)
+
+    return base_archive.pack_tree(entries, request.folder, cache)
 
 
 class _SourcesChangedError(DaggerRustError):
@@ -223,12 +227,21 @@ def _outside_paths(workspace: RustWorkspace, skeleton: Skeleton) -> list[str]:
     return [path for path in outside if not any(path.startswith(f"{folder}/") for folder in folders)]
 
 
-def _source_entries(request: BuildRequest, base: Path, outside: Sequence[str]) -> Iterator[archive.Entry]:
-    root = request.workspace.root
-    yield from archive.disk_entries(base, root, request.excludes)
+def source_tree(workspace: RustWorkspace, excludes: Sequence[str]) -> tuple[Path, Iterator[archive.Entry]]:
+    """Give the folder that the paths of a build's tree are relative to, and everything in the tree."""
+    outside = _outside_paths(workspace, workspace.skeleton())
+    base, _ = tree_base(workspace, outside)
+    return base, _source_entries(workspace, excludes, base, outside)
+
+
+def _source_entries(
+    workspace: RustWorkspace, excludes: Sequence[str], base: Path, outside: Sequence[str]
+) -> Iterator[archive.Entry]:
+    root = workspace.root
+    yield from archive.disk_entries(base, root, excludes)
     for path in (Path(os.path.normpath(root / path)) for path in outside):
         if path.is_dir():
-            yield from archive.disk_entries(base, path, request.excludes)
+            yield from archive.disk_entries(base, path, excludes)
         elif entry := archive.disk_entry(base, path):
             yield entry
 

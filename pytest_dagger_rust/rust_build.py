@@ -65,6 +65,7 @@ class RustBuild:
     """The binaries of one build, ready to run in containers.
 
     Its methods are coroutines and can be awaited from any event loop; `blocking` has them as ordinary methods.
+    `artifacts` is the folder of all that left the build, with what cargo said.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class RustBuild:
         self.libraries = libraries
         self.report = report
         self.container = container
-        self._artifacts = artifacts
+        self.artifacts = artifacts
         self._runtime = Runtime(
             container.with_mounted_directory(agent.FOLDER, agent_folder), HostInputs(client)
         )
@@ -155,10 +156,10 @@ class RustBuild:
         """
         self._check_open()
         if name in self.libraries:
-            return self._artifacts.file(f"lib/{name}")
+            return self.artifacts.file(f"lib/{name}")
         artifact = self._artifact(name)
         folder = "examples" if "example" in artifact.kind else "bin"
-        return self._artifacts.file(f"{folder}/{name}")
+        return self.artifacts.file(f"{folder}/{name}")
 
     def _check_open(self) -> None:
         if self._engine is not None:

@@ -2,7 +2,7 @@
 
 The engine's own tunnels listen on all interfaces. Here only 127.0.0.1 listens, and the agent in the service's
 container comes to a socket of this process, which the engine forwards: one connection tells what the service does,
-and some wait until a client needs one. `scripts/agent.rs` is the other end.
+and some wait until a client needs one. `scripts/agent/tunnel.rs` is the other end.
 """
 
 from __future__ import annotations

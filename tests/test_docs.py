@@ -17,6 +17,7 @@ import tomli
 import pytest_dagger_rust
 from pytest_dagger_rust import DaggerRustError, plugin
 from pytest_dagger_rust.settings import SETTINGS, Setting
+from tests.images import python_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +72,7 @@ def in_our_images(text: str) -> str:
     """Replace the default images by those the tests are told to use."""
     for image, variable in (("rust:1-trixie", "BUILDER_IMAGE"), ("debian:trixie-slim", "RUNTIME_IMAGE")):
         text = text.replace(image, os.environ.get(f"PYTEST_DAGGER_RUST_{variable}", image))
-    return text
+    return text.replace("python:3.13-slim", python_image()) if "python:3.13-slim" in text else text
 
 
 PROJECTS = {page: files for page in PAGES if (files := project_of(page))}

@@ -1,0 +1,211 @@
+//! A program as a service: its log, its health and its end, told to the host.
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::io::FromRawFd;
+use std::os::unix::net::UnixStream;
+use std::process::{exit, Command, Stdio};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use crate::process::{described, Event, Running, LEFTOVER};
+use crate::tunnel::{dial, wait_for_client};
+
+const CLOSE_ON_EXEC: i32 = 0o2_000_000;
+
+/// Bytes of log that wait to be sent; a flood beyond that loses its oldest part, and the service never waits.
+const LOG: usize = 1 << 18;
+const LOG_PAUSE: Duration = Duration::from_millis(10);
+
+/// Connections that wait for a client, so that the next one need not be made first.
+const IDLE: usize = 4;
+
+/// How often the host is asked whether it is still there: the engine tells nothing of a connection that was closed.
+const PING: Duration = Duration::from_secs(1);
+
+extern "C" {
+    fn pipe2(ends: *mut i32, flags: i32) -> i32;
+}
+
+pub fn serve(socket: &str, mut command: Command, health: String, ports: Vec<u16>, grace: Duration) {
+    let control = UnixStream::connect(socket).expect("the host's socket");
+    let host = Arc::new(Host { control: Mutex::new(control.try_clone().unwrap()) });
+    host.send(b'C', &[]);
+    let (written, output) = pipe();
+    command.stdin(Stdio::null()).stderr(output.try_clone().unwrap()).stdout(output);
+    let child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return host.send(b'f', error.to_string().as_bytes()),
+    };
+    // The command's own ends of the pipe would keep it open.
+    drop(command);
+    let log = forward_log(&host, written);
+    for _ in 0..IDLE {
+        wait_for_client(socket.to_string());
+    }
+    watch_health(&host, health, ports);
+    let running = Running::new(child);
+    listen_for_stop(control, running.asker.clone());
+    ping(&host);
+    let (kind, status) = match running.events.recv() {
+        Ok(Event::Ended(status)) => (b'x', status),
+        _ => (b'X', running.end(grace)),
+    };
+    running.kill_rest();
+    log.drain();
+    host.send(kind, described(status).as_bytes());
+    // The host ends this container once it has read that; a connection that ends before may lose it.
+    thread::sleep(Duration::from_secs(60));
+}
+
+fn listen_for_stop(mut control: UnixStream, asker: Sender<Event>) {
+    thread::spawn(move || {
+        let mut byte = [0];
+        while let Ok(1) = control.read(&mut byte) {
+            let _ = asker.send(Event::Asked);
+        }
+        // Nobody is there to serve any more. The container ends with this process.
+        exit(0);
+    });
+}
+
+fn ping(host: &Arc<Host>) {
+    let host = Arc::clone(host);
+    thread::spawn(move || loop {
+        thread::sleep(PING);
+        host.send(b'p', &[]);
+    });
+}
+
+struct Host {
+    control: Mutex<UnixStream>,
+}
+
+impl Host {
+    fn send(&self, kind: u8, payload: &[u8]) {
+        let mut message = vec![kind];
+        message.extend((payload.len() as u32).to_be_bytes());
+        message.extend(payload);
+        if self.control.lock().unwrap().write_all(&message).is_err() {
+            exit(1);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Log {
+    state: Mutex<LogState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct LogState {
+    waiting: VecDeque<u8>,
+    dropped: u64,
+    ended: bool,
+    sent: bool,
+}
+
+impl Log {
+    fn drain(&self) {
+        let state = self.state.lock().unwrap();
+        let _ = self.changed.wait_timeout_while(state, LEFTOVER, |state| !state.sent).unwrap();
+    }
+}
+
+/// One pipe for both streams, so that the log has what was written in its order.
+fn pipe() -> (File, File) {
+    let mut ends = [0; 2];
+    assert_eq!(unsafe { pipe2(ends.as_mut_ptr(), CLOSE_ON_EXEC) }, 0, "a pipe");
+    unsafe { (File::from_raw_fd(ends[0]), File::from_raw_fd(ends[1])) }
+}
+
+fn forward_log(host: &Arc<Host>, mut stream: File) -> Arc<Log> {
+    let log = Arc::new(Log::default());
+    let (reader, sender, host) = (Arc::clone(&log), Arc::clone(&log), Arc::clone(host));
+    thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let size = stream.read(&mut buffer).unwrap_or(0);
+            let mut state = reader.state.lock().unwrap();
+            state.waiting.extend(&buffer[..size]);
+            let excess = state.waiting.len().saturating_sub(LOG);
+            state.waiting.drain(..excess);
+            state.dropped += excess as u64;
+            state.ended = size == 0;
+            reader.changed.notify_all();
+            if size == 0 {
+                return;
+            }
+        }
+    });
+    thread::spawn(move || loop {
+        let state = sender.state.lock().unwrap();
+        let mut state = sender.changed.wait_while(state, |s| s.waiting.is_empty() && !s.ended).unwrap();
+        let text: Vec<u8> = state.waiting.drain(..).collect();
+        let dropped = std::mem::take(&mut state.dropped);
+        let ended = state.ended;
+        drop(state);
+        if dropped > 0 {
+            host.send(b'd', dropped.to_string().as_bytes());
+        }
+        if !text.is_empty() {
+            host.send(b'o', &text);
+        }
+        if ended {
+            sender.state.lock().unwrap().sent = true;
+            sender.changed.notify_all();
+            return;
+        }
+        thread::sleep(LOG_PAUSE);
+    });
+    log
+}
+
+/// Tells the host once all ports answer, and until then what is still missing.
+fn watch_health(host: &Arc<Host>, path: String, ports: Vec<u16>) {
+    let host = Arc::clone(host);
+    thread::spawn(move || {
+        let mut pause = Duration::from_millis(2);
+        let mut told = String::new();
+        loop {
+            match healthy(&path, &ports) {
+                Ok(()) => return host.send(b'r', &[]),
+                Err(reason) if reason != told => {
+                    host.send(b'h', reason.as_bytes());
+                    told = reason;
+                }
+                Err(_) => {}
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    });
+}
+
+fn healthy(path: &str, ports: &[u16]) -> Result<(), String> {
+    for port in ports {
+        dial(*port).map_err(|error| format!("nothing listens on port {port} ({error})"))?;
+    }
+    match ports.first() {
+        Some(port) if !path.is_empty() => answers(path, *port),
+        _ => Ok(()),
+    }
+}
+
+fn answers(path: &str, port: u16) -> Result<(), String> {
+    let failed = |error: io::Error| format!("GET {path} on port {port} failed ({error})");
+    let mut stream = dial(port).map_err(failed)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).map_err(failed)?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).map_err(failed)?;
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).map_err(failed)?;
+    let status = String::from_utf8_lossy(&start[9..]).into_owned();
+    if start.starts_with(b"HTTP/1.") && (status.starts_with('2') || status.starts_with('3')) {
+        return Ok(());
+    }
+    Err(format!("GET {path} on port {port} answered {status}"))
+}
