@@ -15,6 +15,8 @@ import pytest
 from pytest_dagger_rust import ConfigurationError, ServiceError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import dagger
 
     from pytest_dagger_rust import BlockingRustBuild, RustBuild, Service
@@ -25,6 +27,14 @@ def get(service: Service, path: str = "/") -> bytes:
     with urllib.request.urlopen(f"{service.url}{path}", timeout=10) as answer:  # noqa: S310 - http only
         data: bytes = answer.read()
         return data
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for what a service tells a little later than it happens."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def listening(port: int) -> list[str]:
@@ -138,20 +148,23 @@ def test_a_service_that_never_is_healthy_is_told_why(app: BlockingRustBuild) -> 
     assert time.monotonic() - started < 10
 
 
+def end(service: Service, code: int) -> None:
+    """Have the service exit, and wait until that is known."""
+    with pytest.raises((urllib.error.URLError, OSError)):
+        get(service, f"/exit/{code}")
+    wait_until(lambda: service.exit_code == code)
+
+
 def test_a_service_that_dies_while_it_is_used_is_an_error(app: BlockingRustBuild) -> None:
     """The test that only looked at something else does not pass; a deliberate end with 0 is none."""
+    said = r"ended with exit code 7 while it was in use. It wrote:(\n  .*)*asked for exit/7"
     with (
-        pytest.raises(
-            ServiceError,
-            match=r"ended with exit code 7 while it was in use. It wrote:(\n  .*)*asked for exit/7",
-        ),
+        pytest.raises(ServiceError, match=said),
         app.service("app", "serve", "0.0.0.0:8080", ports=[8080]) as service,
-        pytest.raises((urllib.error.URLError, OSError)),
     ):
-        get(service, "/exit/7")
-    with app.service("app", "serve", "0.0.0.0:8080", ports=[8080]) as service, pytest.raises(OSError):  # noqa: PT011
-        get(service, "/exit/0")
-    assert service.exit_code == 0
+        end(service, 7)
+    with app.service("app", "serve", "0.0.0.0:8080", ports=[8080]) as service:
+        end(service, 0)
 
 
 def test_a_port_may_be_chosen_and_a_taken_one_is_said(app: BlockingRustBuild) -> None:

@@ -104,6 +104,7 @@ fn main() {
                 fn signal(number: i32, handler: usize) -> usize;
             }
             unsafe { signal(15, 1) };
+            println!("stubborn");
             std::thread::sleep(std::time::Duration::from_secs(60))
         }
         "leave" => {

@@ -25,6 +25,9 @@ const IDLE: usize = 4;
 /// How often the host is asked whether it is still there: the engine tells nothing of a connection that was closed.
 const PING: Duration = Duration::from_secs(1);
 
+/// A program that is just dying has closed its connections before its end is known: it was not asked to.
+const LAST_WORD: Duration = Duration::from_millis(30);
+
 extern "C" {
     fn pipe2(ends: *mut i32, flags: i32) -> i32;
 }
@@ -51,7 +54,10 @@ pub fn serve(socket: &str, mut command: Command, health: String, ports: Vec<u16>
     ping(&host);
     let (kind, status) = match running.events.recv() {
         Ok(Event::Ended(status)) => (b'x', status),
-        _ => (b'X', running.end(grace)),
+        _ => match running.events.recv_timeout(LAST_WORD) {
+            Ok(Event::Ended(status)) => (b'x', status),
+            _ => (b'X', running.end(grace)),
+        },
     };
     running.kill_rest();
     log.drain();
