@@ -18,7 +18,7 @@ ARGS ?=
 
 WITH_STACK = settings="$$($(VENV)/python -m dev.stack env)"; eval "$$settings";
 
-.PHONY: help demo test bench lint format up down browser status env image venv clean
+.PHONY: help demo test soak bench lint format up down browser status env image venv clean
 
 help: ## list these targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -29,7 +29,10 @@ demo: venv ## set everything up, then run the example repository's own tests
 test: venv ## set everything up, then run the whole test suite
 	@$(WITH_STACK) pytest $(ARGS)
 
-bench: venv ## set everything up, then compare with cargo on this machine
+soak: venv ## set everything up, then run every cell of the matrix of freshness
+	@$(WITH_STACK) SOAK=1 pytest tests/pipeline/test_freshness.py $(ARGS)
+
+bench: venv ## set everything up, then measure everything and write docs/performance.md
 	@$(WITH_STACK) python -m benchmarks $(ARGS)
 
 lint: venv ## check style and types

@@ -110,16 +110,16 @@ async def measure(programs: RustBuild) -> list[list[str]]:
     return rows
 
 
-def main() -> None:
-    """Measure, and print the table."""
+def results() -> str:
+    """Measure, and give the table."""
     with tempfile.TemporaryDirectory() as folder, Engine() as client:
 
         async def measured() -> list[list[str]]:
             return await measure(await build_programs(client, Path(folder) / "nap"))
 
         rows = asyncio.run(measured())
-    print(table(["a program of 20 ms", "run", "the engine's exec", "difference", "ratio"], rows))
+    return table(["a program of 20 ms", "run", "the engine's exec", "difference", "ratio"], rows)
 
 
 if __name__ == "__main__":
-    main()
+    print(results())

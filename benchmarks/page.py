@@ -1,0 +1,166 @@
+"""Writes docs/performance.md and its plot from the figures of one run."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+
+from benchmarks.builds import REPEAT
+from benchmarks.timing import table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from benchmarks.builds import Figures
+
+DOCS = Path(__file__).parents[1] / "docs"
+PLUGIN, HOST, CHEF = "this plugin", "cargo build", "cargo-chef 0.1.77"
+SITUATIONS = (
+    "cold",
+    "nothing changed",
+    "one line of the program",
+    "one line of a library",
+    "one dependency bumped",
+)
+
+INTRODUCTION = """\
+# Performance
+
+Written by `make bench`, which measures all of it in one run, on one machine ({cores} cores, {machine}): published
+applications with their lock files, in the dev profile, built by the machine's own toolchain on both sides. Seconds
+are from the start of a command to the output of the program. Absolute figures are those of one machine; ratios are
+what can be compared.
+
+- *floor* is a pytest run of one test that only imports dagger. Everything this plugin does is above it, and so is
+  what the peers on the engine do, which import dagger too.
+- *cargo build* is the limit: the machine's own, without a container.
+- *cargo-chef*, the *Dockerfile* with a cache mount and *the blog post's listing* that this project began with build
+  on the same engine. Installing cargo-chef is not counted.
+- Medians of {repeat}; the cold build and the bumped dependency are measured once. Packages had been downloaded before,
+  except by cargo-chef and the blog post's listing in the cold build, which keep no downloads.
+"""
+
+NOTES = """\
+A `--mount=type=cache` and the blog post's listing are as fast on an edit because they, too, keep a target folder. They
+leave freshness to file times: [how it works](how-it-works.md#freshness-by-content) tells what that costs.
+"""
+
+
+def write(figures: Mapping[str, Figures], runs: str, model: str) -> None:
+    """Write the page and the plot."""
+    workloads = {name: item for name, item in figures.items() if name != "surroundings"}
+    parts = [
+        INTRODUCTION.format(cores=os.cpu_count(), machine=platform.machine(), repeat=REPEAT),
+        "![seconds above the floor after an edit](performance.svg)\n",
+        *(_workload(item) for item in workloads.values()),
+        NOTES,
+        _asked(figures),
+        _where_time_goes(figures),
+        f"## Runs and services\n\n{runs}",
+        f"## Reading a workspace\n\n{model}",
+    ]
+    (DOCS / "performance.md").write_text("\n".join(parts))
+    _plot(workloads, DOCS / "performance.svg")
+
+
+def _workload(figures: Figures) -> str:
+    situations = [name for name in SITUATIONS if name in figures.seconds]
+    names = list(figures.seconds[situations[0]])
+    rows: list[list[str]] = []
+    for name in names:
+        row = [figures.seconds[situation].get(name) for situation in situations]
+        rows.append([name, *(f"{value:.2f} s" if value is not None else "" for value in row)])
+    rows.append(["packages compiled by this plugin", *(str(figures.compiled[name]) for name in situations)])
+    title = f"## {figures.workload}, {figures.packages} locked packages\n\n"
+    return f"{title}Floor: {figures.floor:.2f} s.\n\n{table(['', *situations], rows)}"
+
+
+def _asked(figures: Mapping[str, Figures]) -> str:
+    rows = [row for item in figures.values() for row in _checks(item)]
+    return f"## What is asked, and what was measured\n\n{table(['', 'asked', 'measured', ''], rows)}"
+
+
+def _checks(figures: Figures) -> list[list[str]]:
+    seconds, floor, name = figures.seconds, figures.floor, figures.workload
+    if name and figures.memory:
+        return _surroundings(figures)
+    found = [
+        _check(f"{name}: nothing changed, above the floor", 0.9, seconds["nothing changed"][PLUGIN] - floor),
+        _check(f"{name}: nothing changed, the build fixture alone", 0.3, figures.fixture["nothing changed"]),
+    ]
+    for situation, most in (("one line of the program", 1.3), ("one line of a library", 1.6)):
+        item = seconds[situation]
+        found.append(
+            _check(f"{name}: {situation}, above floor and cargo", most, item[PLUGIN] - floor - item[HOST])
+        )
+    edit = seconds["one line of the program"]
+    times = (edit[CHEF] - floor) / (edit[PLUGIN] - floor)
+    found.append([f"{name}: an edit, times faster than cargo-chef", "4", f"{times:.1f}", _mark(times >= 4)])
+    for situation, most in (("cold", 1.15), ("one dependency bumped", 1.3)):
+        ratio = (seconds[situation][PLUGIN] - floor) / seconds[situation][HOST]
+        found.append(_check(f"{name}: {situation}, times cargo build", most, ratio, ""))
+    return found
+
+
+def _surroundings(figures: Figures) -> list[list[str]]:
+    unchanged = figures.seconds["nothing changed"][PLUGIN]
+    found = [_check("memory above the floor's", 150, figures.memory, " MB")]
+    for situation, reference, most in (
+        ("nothing changed, 10,000 files beside it", "nothing changed", 0.2),
+        ("an edit, 10,000 files beside it", "an edit", 0.2),
+        ("nothing changed, engine restarted", "nothing changed", 0.5),
+    ):
+        if situation in figures.seconds:
+            more = figures.seconds[situation][PLUGIN] - figures.seconds[reference][PLUGIN]
+            found.append(_check(f"{situation}, above {reference} ({unchanged:.2f} s)", most, more))
+    return found
+
+
+def _check(what: str, most: float, value: float, unit: str = " s") -> list[str]:
+    return [what, f"{most:g}{unit}", f"{value:.2f}{unit}", _mark(value <= most)]
+
+
+def _mark(is_met: bool) -> str:
+    return "✓" if is_met else "✗"
+
+
+def _where_time_goes(figures: Mapping[str, Figures]) -> str:
+    rows: list[list[str]] = []
+    names: dict[str, None] = {}
+    for item in figures.values():
+        for steps in item.steps.values():
+            names.update(dict.fromkeys(steps))
+    for item in figures.values():
+        for situation, steps in item.steps.items():
+            if steps:
+                inside = [f"{steps.get(name, 0.0):.2f}" for name in names]
+                rows.append([f"{item.workload}: {situation}", f"{item.fixture[situation]:.2f}", *inside])
+    header = ["", "fixture", *names]
+    text = "Seconds of the build fixture, and within it of each step in the container of the sources.\n\n"
+    return f"## Where the time goes\n\n{text}{table(header, rows)}"
+
+
+def _plot(figures: Mapping[str, Figures], file: Path) -> None:
+    mpl.use("svg")
+    # The same figures give the same file.
+    mpl.rcParams["svg.hashsalt"] = "pytest-dagger-rust"
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - after the backend is chosen
+
+    canvas, axes = plt.subplots(len(figures), 1, figsize=(8, 1 + 1.6 * len(figures)), squeeze=False)
+    for item, area in zip(figures.values(), axes[:, 0], strict=True):
+        edit = item.seconds["one line of the program"]
+        names = list(edit)[::-1]
+        above = [edit[name] - (0 if name == HOST else item.floor) for name in names]
+        bars = area.barh(names, above, color=["#c2410c" if name == PLUGIN else "#94a3b8" for name in names])
+        area.bar_label(bars, fmt="%.1f s", padding=3)
+        area.set_title(
+            f"{item.workload}, {item.packages} locked packages: one line of the program", fontsize=10
+        )
+        area.margins(x=0.15)
+        area.spines[["top", "right"]].set_visible(False)
+    canvas.tight_layout()
+    canvas.savefig(file, metadata={"Date": None})  # pyright: ignore[reportUnknownMemberType]

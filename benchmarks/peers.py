@@ -1,0 +1,210 @@
+"""The peers: each builds a workload in its own way, and its seconds count until the program has said its version."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from benchmarks.timing import seconds_of
+from pytest_dagger_rust import RustWorkspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.workloads import Workload
+
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
+TEST = """\
+import json, pathlib, resource, time
+
+import pytest
+
+@pytest.fixture(scope="session")
+def timed(_dagger_engine, cached_rust_build_factory):
+    started = time.perf_counter()
+    cached_rust_build_factory.blocking()
+    return time.perf_counter() - started
+
+async def test_program(timed, cached_rust_build):
+    await cached_rust_build.run("{binary}", "--version", check=True)
+    report = cached_rust_build.report
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    said = {{"fixture": timed, "steps": dict(report.steps), "compiled": report.compiled, "memory": memory}}
+    # Beside the workspace, not in it: a new file in it is a new tree.
+    pathlib.Path("../report.json").write_text(json.dumps(said))
+"""
+
+
+class Peer(Protocol):
+    """One way to build a workload and run its program."""
+
+    name: str
+
+    def seconds(self, root: Path) -> float:
+        """Build what is in `root`, run the program, and give the seconds from the start of it all."""
+        ...
+
+
+@dataclass
+class Plugin:
+    """This plugin: a whole pytest run of one test that runs the binary."""
+
+    workload: Workload
+    name: str = "this plugin"
+    report: dict[str, object] = field(default_factory=dict[str, object])
+
+    def seconds(self, root: Path) -> float:
+        """Run pytest; `report` then has what the build said of itself."""
+        (root / "test_program.py").write_text(TEST.format(binary=self.workload.binary))
+        (root / "pytest.ini").write_text(INI)
+        seconds = seconds_of([*PYTEST, "test_program.py"], root)
+        self.report = json.loads((root.parent / "report.json").read_text())
+        return seconds
+
+
+@dataclass
+class Host:
+    """The limit: the machine's own cargo, with the same toolchain."""
+
+    workload: Workload
+    name: str = "cargo build"
+
+    def seconds(self, root: Path) -> float:
+        """Run cargo, then the program."""
+        target = {"CARGO_TARGET_DIR": str(root / "target")}
+        built = seconds_of(["cargo", "build", "--locked"], root, target)
+        return built + seconds_of([str(root / "target/debug" / self.workload.binary), "--version"], root)
+
+
+# Connects as the plugin's users would without it, and builds `how` says.
+SCRIPT = """\
+import asyncio, sys
+import dagger
+
+BINARY, BUILDER = sys.argv[1:3]
+
+async def main():
+    async with dagger.Connection(dagger.Config(log_output=open("../dagger.log", "w"))) as client:
+        source = client.host().directory(".", exclude=["target", "node_modules", ".git"])
+        container = build(client, source)
+        print(await container.with_exec([BINARY, "--version"]).stdout())
+
+{how}
+asyncio.run(main())
+"""
+
+FROM_DOCKERFILE = """\
+def build(client, source):
+    return source.docker_build(dockerfile="Dockerfile")
+"""
+
+# cargo-chef's own Dockerfile, for the dev profile; one layer for the tool itself, which is not measured.
+CHEF = """\
+FROM {builder} AS tool
+RUN cargo install cargo-chef --version 0.1.77 --locked --root /usr/local
+
+FROM tool AS chef
+ARG NONCE={nonce}
+RUN echo "$NONCE"
+WORKDIR /app
+
+FROM chef AS planner
+COPY . .
+RUN cargo chef prepare --recipe-path recipe.json
+
+FROM chef AS builder
+COPY --from=planner /app/recipe.json recipe.json
+RUN cargo chef cook --recipe-path recipe.json
+COPY . .
+RUN cargo build --locked && cp target/debug/{binary} /usr/local/bin
+"""
+
+MOUNT = """\
+FROM {builder}
+WORKDIR /app
+COPY . .
+RUN --mount=type=cache,id=target-{nonce},target=/app/target \\
+    --mount=type=cache,id=registry,target=/usr/local/cargo/registry \\
+    cargo build --locked && cp target/debug/{binary} /usr/local/bin
+"""
+
+
+@dataclass
+class Dockerfile:
+    """A Dockerfile on the same engine, by `Directory.docker_build`."""
+
+    workload: Workload
+    name: str
+    text: str
+    builder: str
+    nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def seconds(self, root: Path) -> float:
+        """Write the Dockerfile and run the script."""
+        binary = self.workload.binary
+        text = self.text.format(builder=self.builder, nonce=self.nonce, binary=binary)
+        (root / "Dockerfile").write_text(text)
+        # Beside the workspace: what the peers are not, is not in their trees.
+        (root.parent / "script.py").write_text(SCRIPT.format(how=FROM_DOCKERFILE))
+        return seconds_of([sys.executable, "../script.py", binary, self.builder], root)
+
+
+# The listing of the blog post, in Python, with the stubs where the workload has its targets and a nonce for the volume.
+SEED = """\
+import json, os
+
+STUBS = json.load(open("../stubs.json"))
+
+def build(client, source):
+    manifests = client.host().directory(".", include=["**/Cargo.toml", "**/Cargo.lock"], exclude=["target"])
+    for path, text in STUBS.items():
+        manifests = manifests.with_new_file(path, text)
+    cache = client.cache_volume("rust_target_" + os.environ["NONCE"])
+    base = client.container().from_(BUILDER).with_workdir("/mnt/src").with_env_variable("NONCE", os.environ["NONCE"])
+    return (
+        base.with_directory("/mnt/src", manifests)
+        .with_exec(["cargo", "build"])
+        .with_mounted_cache("/mnt/src/target", cache)
+        .with_directory("/mnt/src", source)
+        .with_exec(["cargo", "build"])
+        .with_exec(["cp", "target/debug/" + BINARY, "/usr/local/bin/"])
+    )
+"""
+
+
+@dataclass
+class Seed:
+    """The listing this project began with."""
+
+    workload: Workload
+    builder: str
+    name: str = "the blog post's listing"
+    nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def seconds(self, root: Path) -> float:
+        """Write down the stubs and run the script."""
+        stubs: dict[str, str] = {}
+        for package in RustWorkspace.load(root).packages:
+            for target in package.targets:
+                stubs[target.src_path] = "fn some() {}" if target.kind == "lib" else "fn main() {}"
+        (root.parent / "stubs.json").write_text(json.dumps(stubs))
+        (root.parent / "script.py").write_text(SCRIPT.format(how=SEED))
+        command = [sys.executable, "../script.py", self.workload.binary, self.builder]
+        return seconds_of(command, root, {"NONCE": self.nonce})
+
+
+def peers(workload: Workload) -> list[Peer]:
+    """Give all peers of one run, this plugin and the host's cargo first."""
+    builder = os.environ["PYTEST_DAGGER_RUST_BUILDER_IMAGE"]
+    return [
+        Plugin(workload),
+        Host(workload),
+        Dockerfile(workload, "cargo-chef 0.1.77", CHEF, builder),
+        Dockerfile(workload, "Dockerfile, --mount=type=cache", MOUNT, builder),
+        Seed(workload, builder),
+    ]
