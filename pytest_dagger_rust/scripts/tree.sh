@@ -98,10 +98,14 @@ check_boot() {
 remove_unknown() {
     (cd "$tree" && find . ! -type d) | sed 's|^\./||' | sort >"$work/present"
     paths_of "$VOLUME/index" | sort >"$work/known"
-    comm -23 "$work/present" "$work/known" | while IFS= read -r path; do
-        rm -f "$tree/$path"
-        prune_folders "$(dirname "$path")"
-    done
+    comm -23 "$work/present" "$work/known" >"$work/unknown"
+    remove "$work/unknown"
+    prune_folders "$work/unknown"
+}
+
+# Remove the files whose paths are in the file $1.
+remove() {
+    [ ! -s "$1" ] || (cd "$tree" && sed 's|^|./|' "$1" | tr '\n' '\0' | xargs -0 rm -f)
 }
 
 next_generation() {
@@ -138,24 +142,23 @@ write_new() {
 remove_old() {
     paths_of "$work/old" | sort >"$work/old.paths"
     paths_of "$work/new" | sort >"$work/new.paths"
-    paths_of "$work/old" | while IFS= read -r path; do
-        rm -f "$tree/$path"
-    done
-    comm -23 "$work/old.paths" "$work/new.paths" | while IFS= read -r path; do
-        prune_folders "$(dirname "$path")"
-    done
+    remove "$work/old.paths"
+    comm -23 "$work/old.paths" "$work/new.paths" >"$work/gone"
+    prune_folders "$work/gone"
 }
 
-# A build script without rerun-if-changed looks at the newest file of its package only: make that one newer.
+# Remove the folders that are empty now that the files in $1 are gone. A build script without rerun-if-changed looks at
+# the newest file of its package only: make that one newer.
 prune_folders() {
-    folder=$1
-    while [ "$folder" != . ] && rmdir "$tree/$folder" 2>/dev/null; do
-        folder=$(dirname "$folder")
+    sed -e '/\//!s/.*/./' -e 's|/[^/]*$||' "$1" | sort -u -r | while IFS= read -r folder; do
+        while [ "$folder" != . ] && rmdir "$tree/$folder" 2>/dev/null; do
+            folder=$(dirname "$folder")
+        done
+        while [ "$folder" != . ] && [ ! -e "$tree/$folder/Cargo.toml" ]; do
+            folder=$(dirname "$folder")
+        done
+        [ ! -e "$tree/$folder/Cargo.toml" ] || touch "$tree/$folder/Cargo.toml"
     done
-    while [ "$folder" != . ] && [ ! -e "$tree/$folder/Cargo.toml" ]; do
-        folder=$(dirname "$folder")
-    done
-    [ ! -e "$tree/$folder/Cargo.toml" ] || touch "$tree/$folder/Cargo.toml"
 }
 
 # Make every source look new to cargo, so that all of the workspace's own packages are compiled.
