@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import fcntl
 import hashlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Mapping
     from pathlib import Path
 
 DEPENDENCIES = "dependencies"
@@ -29,11 +32,26 @@ class Caches:
 
     `folder` is a folder on this machine. What was sent is kept in it, so that an edit in a large tree sends only what
     changed, and what was built is remembered, to notice when the engine has dropped it. A `clear` that was not given
-    before empties the workspace's cache volumes, and has everything built anew.
+    before empties the workspace's cache volumes, and has everything built anew. `turns` is a folder that processes
+    share which may ask for the same build at the same time.
     """
 
     folder: Path | None = None
     clear: str = ""
+    turns: Path | None = None
+
+    @contextlib.asynccontextmanager
+    async def turn(self, name: str) -> AsyncGenerator[None]:
+        """Wait until no other process makes the build of this name: what it made is then in the engine's cache."""
+        if self.turns is None:
+            yield
+            return
+        self.turns.mkdir(parents=True, exist_ok=True)
+        with (self.turns / f"{name}.lock").open("w") as file:
+            # Not blocking, because a blocked wait could not be cancelled. It ends with the process that holds the lock.
+            while not _locked(file.fileno()):  # noqa: ASYNC110 - another process sets no event
+                await asyncio.sleep(0.05)
+            yield
 
     def told(self, volume: str, layer: str, states: Mapping[str, str]) -> dict[str, str]:
         """Say which of the new caches are new because the engine has dropped what this machine remembers.
@@ -67,3 +85,11 @@ class Caches:
         # Another engine has caches of its own.
         engine = os.environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST", "")
         return folder / f"built-{volume}-{hashlib.sha256(engine.encode()).hexdigest()[:8]}"
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -183,11 +184,11 @@ def _rust_caches(pytestconfig: pytest.Config) -> Caches:  # pyright: ignore[repo
     # With `-p no:cacheprovider` the attribute is not there.
     cache: pytest.Cache | None = getattr(pytestconfig, "cache", None)
     folder = cache.mkdir("dagger-rust") if cache else None
-    if not _settings(pytestconfig)["clear_caches"]:
-        return Caches(folder)
-    # All workers of pytest-xdist ask for the same, and only the first of them finds something to clear.
     workerinput: dict[str, Any] = getattr(pytestconfig, "workerinput", {})
-    return Caches(folder, workerinput.get("testrunuid") or uuid.uuid4().hex)
+    shared = Path(workerinput[SHARED_SESSION][0]).parent if SHARED_SESSION in workerinput else None
+    # All workers of pytest-xdist ask for the same, and only the first of them finds something to clear.
+    nonce = workerinput.get("testrunuid") or uuid.uuid4().hex
+    return Caches(folder, nonce if _settings(pytestconfig)["clear_caches"] else "", folder or shared)
 
 
 @pytest.fixture(scope="session")

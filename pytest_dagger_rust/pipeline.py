@@ -138,7 +138,8 @@ async def told_report(request: BuildRequest, text: str, started: float) -> Build
 
 async def run_build(request: BuildRequest) -> tuple[dagger.Directory, str]:
     """Run both execs; give the folder that the second one hands out, and the text of its report."""
-    async with _engine_errors():
+    name = _digest(str(request.workspace.root), *request.source_arguments(), *_pairs(request.options))
+    async with _engine_errors(), request.caches.turn(name[:24]):
         return await _run(request)
 
 

@@ -216,11 +216,53 @@ def test_workers_share_one_session_and_one_build(
     log = tmp_path / "workers.log"
     monkeypatch.setenv("WORKERS_LOG", str(log))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    bare_project.write(program.FILES)
-    bare_project.pytest("-n4", workers=WORKERS).assert_outcomes(passed=8)
+    # In a folder of its own: beside it, what pytest prints is written to a file, and one more file is another tree.
+    bare_project.write({f"rust/{name}": text for name, text in program.FILES.items()})
+    result = bare_project.pytest("-n4", "--dagger-rust-workspace=rust", workers=WORKERS)
+    result.assert_outcomes(passed=8)
     lines = [line.split(maxsplit=2) for line in log.read_text().splitlines()]
     assert len({worker for worker, _, _ in lines}) > 1
     assert len({port for _, port, _ in lines}) == 1
     # Seconds of each step of the build, alike to the hundredth: it was one and the same.
     assert len({steps for _, _, steps in lines} - {"[]"}) == 1
     assert list(tmp_path.glob("pytest-dagger-rust-*")) == []
+
+
+# The worker whose turn it is to build dies as soon as the compiler runs, once.
+DYING = """
+import os
+import threading
+
+from pytest_dagger_rust import pipeline
+from tests.pipeline.accidents import wait_for_rustc
+
+def die():
+    wait_for_rustc("app")
+    os._exit(1)
+
+real = pipeline._run
+
+async def run(request):
+    try:
+        os.close(os.open("died", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        pass
+    else:
+        threading.Thread(target=die, daemon=True).start()
+    return await real(request)
+
+pipeline._run = run
+"""
+
+
+def test_a_worker_dies_while_it_builds(
+    bare_project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The next one takes over: only the test that the dead worker was at is lost."""
+    monkeypatch.setenv("WORKERS_LOG", str(tmp_path / "workers.log"))
+    bare_project.write({f"rust/{name}": text for name, text in program.FILES.items()})
+    bare_project.write({"conftest.py": DYING})
+    result = bare_project.pytest("-n2", "--dagger-rust-workspace=rust", workers=WORKERS)
+    result.assert_outcomes(passed=7, failed=1)
+    result.stdout.fnmatch_lines(["*worker 'gw*' crashed while running*"])
+    assert (bare_project.folder / "died").exists()
