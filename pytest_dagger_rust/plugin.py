@@ -121,10 +121,21 @@ def pytest_configure_node(node: Any) -> None:
         node.workerinput[SHARED_SESSION] = (server.address, server.key.hex())
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """End the session at once after Ctrl-C: workers ignore it, and would wait for their builds."""
+    if exitstatus == pytest.ExitCode.INTERRUPTED:
+        _close_server(session.config, patience=0.5)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End what the controller held for its workers."""
+    _close_server(config)
+
+
+def _close_server(config: pytest.Config, patience: float | None = None) -> None:
     if server := config.stash.get(_SERVER, None):
-        server.close()
+        server.close() if patience is None else server.close(patience)
         del config.stash[_SERVER]
 
 

@@ -10,7 +10,7 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_dagger_rust.cli import CONNECTING, CliSession, SessionParams
+from pytest_dagger_rust.cli import CLOSE_TIMEOUT, CONNECTING, CliSession, SessionParams
 from pytest_dagger_rust.errors import EngineUnavailable
 
 if TYPE_CHECKING:
@@ -75,13 +75,17 @@ class SessionServer:
         except EngineUnavailable as error:
             return str(error)
 
-    def close(self) -> None:
-        """End the session, if there was one, and everything around it."""
+    def close(self, patience: float = CLOSE_TIMEOUT) -> None:
+        """End the session, if there was one, and everything around it; after `patience` seconds by force.
+
+        The engine drops what it ran for a session that is gone, however it went.
+        """
+        # First of all, because a session that is only being opened is waited for.
+        self._cli.close(patience)
         with contextlib.suppress(OSError), Client(self.address, "AF_UNIX", authkey=self.key) as connection:
             connection.send("close")
         self._thread.join()
         self._listener.close()
-        self._cli.close()
         self._folder.cleanup()
 
 

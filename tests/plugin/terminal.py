@@ -28,6 +28,8 @@ class Terminal:
 
     pieces: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
     exit_code: int | None = None
+    interrupted_at: float | None = None
+    ended_at: float = 0.0
 
     @property
     def text(self) -> str:
@@ -67,14 +69,15 @@ def run_pytest(
         start_new_session=True,
     )
     os.close(keyboard)
-    terminal, interrupted = Terminal(), False
+    terminal = Terminal()
     while piece := _read(screen):
         terminal.pieces.append((time.monotonic(), piece))
-        if not interrupted and interrupt_when(terminal):
-            interrupted = True
+        if terminal.interrupted_at is None and interrupt_when(terminal):
+            terminal.interrupted_at = time.monotonic()
             os.killpg(process.pid, signal.SIGINT)
     os.close(screen)
     terminal.exit_code = process.wait()
+    terminal.ended_at = time.monotonic()
     return terminal
 
 
