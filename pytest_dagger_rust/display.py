@@ -72,6 +72,8 @@ class Display:
     ) -> Generator[None, None, None]:
         """Let pytest write where it left off."""
         self._current = (nodeid, location)
+        # What was waited for while tests were collected is none of this test's time.
+        self._waited = self._seconds_waited()
         with self._paused():
             return (yield)
 
@@ -79,7 +81,7 @@ class Display:
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Take waits out of a test's time: they are listed on their own, and no test is to blame for them."""
         report = yield
-        waited = self.watch.waited if "watch" in vars(self) else 0.0
+        waited = self._seconds_waited()
         report.duration = max(report.duration - (waited - self._waited), 0.0)
         self._waited = waited
         return report
@@ -147,6 +149,9 @@ class Display:
     def pytest_unconfigure(self) -> None:
         """End the thread also where the session did not begin."""
         self._stop()
+
+    def _seconds_waited(self) -> float:
+        return self.watch.waited if "watch" in vars(self) else 0.0
 
     def _stop(self) -> None:
         if "progress" in vars(self):

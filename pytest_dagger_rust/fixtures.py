@@ -165,7 +165,7 @@ def _rust_tests(  # pyright: ignore[reportUnusedFunction]
         timeout = _settings(pytestconfig)["test_timeout"]
         return ListedTests(_dagger_engine, build, await list_tests(build, timeout))
 
-    with pytestconfig.stash[DISPLAY_KEY].watch.progress.waiting("building the Rust tests"):
+    with pytestconfig.stash[DISPLAY_KEY].watch.waiting("building the Rust tests"):
         return _dagger_engine.call(run)
 
 
