@@ -10,6 +10,9 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[1]
 
+# As it was before pytester gave tests another home: the stack's caches are below it.
+ENVIRONMENT = dict(os.environ)
+
 
 @functools.cache
 def python_image() -> str:
@@ -17,5 +20,7 @@ def python_image() -> str:
     if "POSTGRES_IMAGE" not in os.environ:
         return "python:3.13-slim"
     command = [sys.executable, "-m", "dev.stack", "image", "python:3.13"]
-    done = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=CHECKOUT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True
+    )
     return done.stdout.strip()
