@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_dagger_rust import DaggerRustError, StaleBinaryError, archive
+from pytest_dagger_rust import DaggerRustError, StaleBinaryError, archive, base_archive
+from pytest_dagger_rust.caches import Caches
 from pytest_dagger_rust.pipeline import VOLUME
 from pytest_dagger_rust.stubs import STUB_MARKER
+from tests.pipeline.accidents import another_session
+from tests.pipeline.volume import in_volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -118,3 +121,55 @@ def test_sources_changed_on_the_way_are_an_error(
     monkeypatch.setattr(archive, "pack", tampering)
     with pytest.raises(DaggerRustError, match="sources arrived changed"):
         make_scenario(workspace()).build()
+
+
+def test_a_tree_that_a_machine_lost_is_mended(make_scenario: MakeScenario) -> None:
+    """After another start of the machine, a file that is not what the index says is written again."""
+    scenario = make_scenario(workspace())
+    assert scenario.output() == "one first\n"
+    in_volume(
+        scenario, f"echo another >{VOLUME}/boot; : >{VOLUME}/files/src/main.rs; touch {VOLUME}/files/unknown"
+    )
+    scenario.replace("data file.txt", "first", "other")
+    assert scenario.output() == "one other\n"
+    assert in_volume(scenario, f"cd {VOLUME}/files; ls") == "Cargo.lock\nCargo.toml\ndata file.txt\nsrc\n"
+
+
+def test_a_damaged_base_archive_is_replaced(make_scenario: MakeScenario, tmp_path: Path) -> None:
+    """What was kept on this machine is no longer what it was: all is sent once more, and the build is right."""
+    scenario = make_scenario(workspace())
+    (scenario.root / "large").write_bytes(b"x" * base_archive.SMALL)
+    scenario.caches = Caches(tmp_path / "cache")
+    assert scenario.output() == "one first\n"
+    (base,) = tmp_path.glob("cache/*.tar")
+    content = base.read_bytes()
+    base.write_bytes(content.replace(b"first", b"worse"))
+    scenario.replace("src/main.rs", "one", "two")
+    # Another session, with another volume: this one's engine has the base archive as it was.
+    with another_session(scenario) as other:
+        assert other.scenario.output() == "two first\n"
+    assert not base.exists()
+
+
+def test_an_edit_sends_only_what_changed(make_scenario: MakeScenario, tmp_path: Path) -> None:
+    """On top of a base archive: edited, removed and new files, and back to what the base has."""
+    scenario = make_scenario(workspace())
+    (scenario.root / "large").write_bytes(b"x" * base_archive.SMALL)
+    scenario.caches = Caches(tmp_path / "cache")
+    assert scenario.output() == "one first\n"
+    scenario.replace("src/main.rs", "one", "two")
+    scenario.remove("data file.txt")
+    scenario.write({"data file.txt": "second", "src/unused.rs": ""})
+    assert scenario.output() == "two second\n"
+    scenario.write(workspace())
+    assert scenario.output() == "one first\n"
+    assert len(list(tmp_path.glob("cache/*.tar"))) == 1
+
+
+def test_another_configuration_compiles_own_crates_again(make_scenario: MakeScenario) -> None:
+    """A variable that cargo's configuration sets is in the binary, whichever version of cargo looks at it."""
+    scenario = make_scenario(workspace('fn main() {\n    println!("{}", env!("WORD"));\n}\n'))
+    scenario.write({".cargo/config.toml": '[env]\nWORD = "one"\n'})
+    assert scenario.output() == "one\n"
+    scenario.replace(".cargo/config.toml", "one", "two")
+    assert scenario.output() == "two\n"
