@@ -35,11 +35,12 @@ soak: venv ## set everything up, then run every cell of the matrix of freshness
 bench: venv ## set everything up, then measure everything and write docs/performance.md
 	@$(WITH_STACK) python -m benchmarks $(ARGS)
 
-lint: venv ## check style and types
+lint: venv ## check style, types, and what would be published
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
 	@$(VENV)/pyright
+	@$(VENV)/python -m dev.distribution
 
 format: venv ## bring the sources into the project's style
 	@$(VENV)/ruff check --fix .

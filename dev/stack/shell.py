@@ -53,7 +53,7 @@ def run(
     except FileNotFoundError:
         raise StackError(f"The program {words[0]} is needed and not installed.") from None
     if done.returncode:
-        raise StackError(_failure(words, done.returncode, done.stderr.strip() or done.stdout.strip()))
+        raise StackError(_failure(words, done.returncode, done.stdout + done.stderr))
     return done.stdout
 
 
