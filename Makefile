@@ -40,6 +40,7 @@ lint: venv ## check style, types, and what would be published
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
 	@$(VENV)/pyright
+	@$(VENV)/python -m dev.newest_sdk
 	@$(VENV)/python -m dev.distribution
 
 format: venv ## bring the sources into the project's style
