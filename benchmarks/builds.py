@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from benchmarks.peers import INI, PYTEST, Peer, Plugin, peers
+from benchmarks.peers import INI, PYTEST, Dockerfile, Peer, Plugin, peers
 from benchmarks.timing import median_of, seconds_of
 from benchmarks.workloads import clutter, unclutter
 from dev.stack.engine import Engine
@@ -85,6 +85,8 @@ def measure(workload: Workload, folder: Path) -> Figures:
     locked = (roots["cargo build"] / "Cargo.lock").read_text().count("[[package]]")
     figures = Figures(workload.name, locked, floor(folder))
     for peer in everyone:
+        if isinstance(peer, Dockerfile):
+            peer.prepare(roots[peer.name])
         figures.note("cold", peer, peer.seconds(roots[peer.name]))
     for situation, prepare in situations(workload).items():
         for peer in everyone:
@@ -128,7 +130,8 @@ def measure_surroundings(workload: Workload, folder: Path) -> Figures:
     unclutter(root)
     again("an edit", lambda number: workload.edit(root, workload.program, number))
     if restart := engine_to_restart():
-        again("nothing changed, engine restarted", lambda _: restart())
+        restart()
+        figures.note("nothing changed, engine restarted", plugin, plugin.seconds(root))
     return figures
 
 

@@ -216,7 +216,9 @@ def write(entries: Iterable[Entry], folder: Path, members: Mapping[str, bytes]) 
                 _add(tar, entry)
         with unfinished.open("rb") as written:
             digest, _ = _digest_of(written.fileno())
-        return unfinished.rename(folder / f"{digest}.tar"), digest
+        archive = folder / f"{digest}.tar"
+        # One that is there already keeps its time: the engine has it, and need not be sent it again.
+        return archive if archive.exists() else unfinished.rename(archive), digest
     finally:
         unfinished.unlink(missing_ok=True)
 

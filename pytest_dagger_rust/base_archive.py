@@ -1,7 +1,8 @@
-"""Keeps one whole archive of a source tree between builds, so that an edit sends only what changed since."""
+"""Keeps what was sent of a source tree between builds, so that an edit sends only what changed since."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ SMALL = 2 << 20
 
 # The part of the base archive's size that the changes since may have before a new base is made.
 LARGEST_CHANGE = 0.25
+
+# Archives that are kept beside the base: what was sent last, and what other processes may be sending now.
+_KEPT = 4
 
 _TRIES = 5
 
@@ -55,7 +59,12 @@ def _pack(entries: Sequence[Entry], folder: Path, cache: Path | None) -> Archive
     base = load(cache)
     if base is None or _changed(entries, base) > LARGEST_CHANGE * size:
         base = _keep(entries, cache)
-    return archive.pack(entries, folder, base.path, base.lines)
+    sent = cache / "sent"
+    sent.mkdir(exist_ok=True)
+    packed = archive.pack(entries, sent, base.path, base.lines)
+    for old in _newest_first(sent, "*.tar")[_KEPT:]:
+        old.unlink(missing_ok=True)
+    return packed
 
 
 def _changed(entries: Iterable[Entry], base: Base) -> int:
@@ -66,11 +75,9 @@ def load(cache: Path) -> Base | None:
     """Give the newest base archive in `cache`, None where there is none that is whole."""
     for index in _newest_first(cache):
         path = index.with_suffix(".tar")
-        try:
-            os.utime(path)
+        with contextlib.suppress(FileNotFoundError):
+            path.stat()
             return Base(path, frozenset(index.read_bytes().splitlines(keepends=True)))
-        except OSError:
-            continue
     return None
 
 
@@ -89,9 +96,11 @@ def _keep(entries: Sequence[Entry], cache: Path) -> Base:
 
 
 def forget_all(cache: Path) -> None:
-    """Delete every base archive in `cache`."""
+    """Delete everything that was kept in `cache`."""
     for index in _newest_first(cache):
         _forget(index)
+    for archive_ in cache.glob("sent/*.tar"):
+        archive_.unlink(missing_ok=True)
 
 
 def _forget(index: Path) -> None:
@@ -99,6 +108,10 @@ def _forget(index: Path) -> None:
     index.with_suffix(".tar").unlink(missing_ok=True)
 
 
-def _newest_first(cache: Path) -> list[Path]:
-    dated = [(index.stat().st_mtime_ns, index) for index in cache.glob("*.index")]
-    return [index for _, index in sorted(dated, reverse=True)]
+def _newest_first(folder: Path, pattern: str = "*.index") -> list[Path]:
+    dated: list[tuple[int, Path]] = []
+    for path in folder.glob(pattern):
+        # Another process may have deleted it by now.
+        with contextlib.suppress(FileNotFoundError):
+            dated.append((path.stat().st_mtime_ns, path))
+    return [path for _, path in sorted(dated, reverse=True)]

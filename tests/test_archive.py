@@ -211,6 +211,20 @@ def test_a_large_change_makes_a_new_base(large: Path, tmp_path: Path) -> None:
     assert set(cache.glob("*.tar")) == set(bases[-2:])
 
 
+def test_what_was_sent_stays_as_it_is(large: Path, tmp_path: Path) -> None:
+    """An unchanged tree is the very same file, time included, which the engine need not be sent; old ones go."""
+    cache = tmp_path / "cache"
+    first = packed(large, cache).path
+    before = first.stat()
+    again = packed(large, cache).path
+    assert again == first
+    assert (again.stat().st_ino, again.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    for number in range(6):
+        (large / "small").write_text(str(number))
+        assert packed(large, cache).path.exists()
+    assert len(list(cache.glob("sent/*"))) == 4
+
+
 def test_a_base_that_lost_its_archive_is_no_base(large: Path, tmp_path: Path) -> None:
     """An index alone is passed over, and everything is packed anew."""
     cache = tmp_path / "cache"

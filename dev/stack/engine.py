@@ -36,7 +36,7 @@ GO_FLAGS = (
 
 # The engine's own defaults drop every cache after each session while a fifth of the disk is not free.
 GARBAGE_COLLECTION = {
-    "policies": [{"all": True, "reservedSpace": "10GB", "minFreeSpace": "2GB", "maxUsedSpace": "60GB"}]
+    "policies": [{"all": True, "reservedSpace": "5GB", "minFreeSpace": "2GB", "maxUsedSpace": "30GB"}]
 }
 
 UNSHARE = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc")
