@@ -16,9 +16,12 @@ PYTHON ?= $(shell $(FIND_PYTHON))
 EXAMPLE ?= $(patsubst %/,%,$(dir $(firstword $(wildcard examples/*/pyproject.toml))))
 ARGS ?=
 
+# The variable silences an announcement of the theme's makers.
+BUILD_DOCS = NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build --strict
+
 WITH_STACK = settings="$$($(VENV)/python -m dev.stack env)"; eval "$$settings";
 
-.PHONY: help demo test soak bench lint format up down browser status env image venv clean
+.PHONY: help demo test soak nox bench lint docs format up down browser status env image venv clean
 
 help: ## list these targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -32,16 +35,23 @@ test: venv ## set everything up, then run the whole test suite
 soak: venv ## set everything up, then run every cell of the matrix of freshness
 	@$(WITH_STACK) SOAK=1 pytest tests/pipeline/test_freshness.py $(ARGS)
 
+nox: venv ## set everything up, then run the quick tests with the lowest and the newest versions on every Python
+	@$(WITH_STACK) nox $(ARGS)
+
 bench: venv ## set everything up, then measure everything and write docs/performance.md
 	@$(WITH_STACK) python -m benchmarks $(ARGS)
 
-lint: venv ## check style, types, and what would be published
+lint: venv ## check style, types, pages, and what would be published
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
 	@$(VENV)/pyright
 	@$(VENV)/python -m dev.newest_sdk
 	@$(VENV)/python -m dev.distribution
+	@$(BUILD_DOCS) --quiet
+
+docs: venv ## build the documentation as a site, in site/
+	@$(BUILD_DOCS)
 
 format: venv ## bring the sources into the project's style
 	@$(VENV)/ruff check --fix .

@@ -156,6 +156,14 @@ def test_the_table_of_fixtures_is_complete() -> None:
     assert sorted(row[0] for row in rows) == sorted(fixtures)
 
 
+def test_the_reference_is_complete() -> None:
+    """Each exported name has its place on the page that is made from docstrings, once."""
+    named = re.findall(
+        r"^::: pytest_dagger_rust\.(\w+)$", (ROOT / "docs/reference.md").read_text(), re.MULTILINE
+    )
+    assert sorted(named) == sorted(pytest_dagger_rust.__all__)
+
+
 def test_the_table_of_errors_is_complete() -> None:
     """Each error a user can catch is in the table, and no other."""
     rows = rows_below(ROOT / "docs/errors.md", "error")
