@@ -28,12 +28,10 @@ class TestClass:
 @pytest.mark.parametrize(
     ("arguments", "passed"),
     [
-        ("--import-mode=importlib", 4),
         ("-n4 --dist=loadscope", 4),
         ("-n4 --dist=each", 16),
-        ("--timeout=120", 4),
         ("--timeout=120 --timeout-method=thread", 4),
-        ("--cov=. --cov-branch", 4),
+        ("--import-mode=importlib --cov=. --cov-branch", 4),
         ("--cov=. -n2", 4),
     ],
 )
