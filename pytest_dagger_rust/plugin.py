@@ -90,6 +90,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(failure_sections, "dagger_rust_sections")
     config.stash[DISPLAY_KEY] = Display(config)
     config.pluginmanager.register(config.stash[DISPLAY_KEY], "dagger_rust_display")
+    if config.stash[SETTINGS_KEY]["shell"]:
+        from pytest_dagger_rust.shell_on_failure import ShellOnFailure  # noqa: PLC0415 - for terminals only
+
+        source = config.stash[SETTINGS_KEY].sources["shell"]
+        config.pluginmanager.register(ShellOnFailure(config, source), "dagger_rust_shell")
     config.addinivalue_line("markers", build_marks.MARKER)
     config.addinivalue_line("markers", "rust_test: a Rust test, given to each that is collected")
     config.addinivalue_line("markers", "rust_ignored: a Rust test with #[ignore], given to each of them")

@@ -25,7 +25,7 @@ OUTPUT_LIMIT = 64 * 1024 * 1024
 
 # Standard input up to this size travels in the query itself.
 _SHORT = 64 * 1024
-_STDIN = "/pytest-dagger-rust-stdin"
+STDIN = "/pytest-dagger-rust-stdin"
 
 
 class OutputMissingError(DaggerRustError, KeyError):
@@ -168,7 +168,7 @@ async def run(runtime: Runtime, request: RunRequest) -> RunResult:
     container = runtime.prepared(request)
     text, stdin = _short_text(request.stdin), ""
     if text is None:
-        stdin = _STDIN
+        stdin = STDIN
         container = container.with_mounted_file(stdin, runtime.inputs.file(request.stdin))
     executed = container.with_exec(_command(request, stdin), stdin=text or "")
     with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_dagger_rust import agent
+from pytest_dagger_rust import agent, started
 from pytest_dagger_rust.errors import ConfigurationError
 from pytest_dagger_rust.exporting import export
 from pytest_dagger_rust.inputs import HostInputs
@@ -112,7 +112,9 @@ class RustBuild:
         and with `check` RunFailedError.
         """
         self._artifact(name)
-        return await run(self._runtime, RunRequest(command=(name, *args), **options))
+        request = RunRequest(command=(name, *args), **options)
+        started.note(started.Started(self._client, self._engine, self._runtime, request))
+        return await run(self._runtime, request)
 
     @contextlib.asynccontextmanager
     async def service(
@@ -135,7 +137,9 @@ class RustBuild:
     def service_runner(self, name: str, *args: str, **options: Unpack[ServiceOptions]) -> ServiceRunner:
         """Give what starts and stops a binary as a server, for scopes that are no context; see `service`."""
         self._artifact(name)
-        return ServiceRunner(self._client, self._runtime, ServiceRequest(command=(name, *args), **options))
+        request = ServiceRequest(command=(name, *args), **options)
+        started.note(started.Started(self._client, self._engine, self._runtime, request))
+        return ServiceRunner(self._client, self._runtime, request)
 
     async def _on_client_loop(self, function: Callable[[], Awaitable[T]]) -> T:
         return await (self._engine.acall(function) if self._engine is not None else function())

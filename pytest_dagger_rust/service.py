@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shlex
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from pytest_dagger_rust.runtime import Runtime
 
-_SOCKET = "/pytest-dagger-rust-socket"
 _TAIL = 30
 
 
@@ -160,9 +158,7 @@ class ServiceRunner:
         import dagger  # noqa: PLC0415 - importing dagger takes most of a second
 
         container = self._runtime.prepared(self._request)
-        owner = await container.user()
-        socket = self._client.host().unix_socket(self._tunnel.socket)
-        container = container.with_unix_socket(_SOCKET, socket, owner=owner)
+        container = await agent.connected(self._client, container, self._tunnel.socket)
         for port in self._service.ports:
             container = container.with_exposed_port(port, experimental_skip_healthcheck=True)
         try:
@@ -173,7 +169,7 @@ class ServiceRunner:
 
     def _command(self) -> list[str]:
         request = self._request
-        settings = [_SOCKET, request.cwd or "", request.health or "", f"{request.grace:g}"]
+        settings = [agent.SOCKET, request.cwd or "", request.health or "", f"{request.grace:g}"]
         ports = [str(port) for port in self._service.ports]
         return [agent.PROGRAM, "serve", *settings, str(len(ports)), *ports, *request.command]
 
@@ -244,9 +240,6 @@ class ServiceRunner:
                 with anyio.move_on_after(self._request.grace + 2):
                     await self._wait(lambda: self._service.ended is not None)
             await self._tunnel.close()
-            if (running := self._service.running) is not None:
-                # The engine may be gone, and the service with it.
-                with contextlib.suppress(Exception), anyio.move_on_after(10):
-                    await running.stop(kill=True)
+            await agent.kill(self._service.running)
             self._service.running = None
             self._log.closed = True

@@ -103,6 +103,12 @@ SETTINGS: tuple[Setting, ...] = (
         ("skip", "include", "only"),
     ),
     Setting("test_timeout", "seconds", "longest time a Rust test may take, in seconds", 300),
+    Setting(
+        "shell",
+        "switch",
+        "open a shell in a container like the failed test's, on this terminal",
+        default=False,
+    ),
     Setting("connect_timeout", "seconds", "longest wait for the Dagger engine, in seconds"),
     Setting(
         "on_missing_engine",

@@ -123,6 +123,11 @@ class Tunnel:
         """Whether the agent has come."""
         return self._control is not None
 
+    def send(self, kind: bytes, payload: bytes) -> None:
+        """Tell the agent something, as it tells this side: by a kind of one byte, and a frame."""
+        if self._control is not None:
+            self._control.write(kind + len(payload).to_bytes(4, "big") + payload)
+
     def ask_to_stop(self) -> None:
         """Tell the agent to end the service."""
         if self._control is not None:

@@ -1,4 +1,4 @@
-"""A terminal of a given width for a program to run on."""
+"""A terminal of a given width for a program to run on, with somebody who types."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import subprocess
 import sys
 import termios
 import time
+from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -30,6 +31,7 @@ class Terminal:
     exit_code: int | None = None
     interrupted_at: float | None = None
     ended_at: float = 0.0
+    modes: list[Any] = field(default_factory=list[Any])
 
     @property
     def text(self) -> str:
@@ -55,9 +57,15 @@ def run_pytest(
     columns: int = 80,
     env: Mapping[str, str] | None = None,
     interrupt_when: Callable[[Terminal], bool] = lambda _: False,
+    typed: Iterable[tuple[str, str]] = (),
 ) -> Terminal:
-    """Run pytest in a folder on a terminal; Ctrl-C is pressed once when `interrupt_when` says so."""
+    """Run pytest in a folder on a terminal; Ctrl-C is pressed once when `interrupt_when` says so.
+
+    `typed` has what is typed, each after a text has been shown since the one before. `modes` of what is given are the
+    terminal's at the beginning and at the end.
+    """
     screen, keyboard = pty.openpty()
+    modes = [termios.tcgetattr(keyboard)]
     fcntl.ioctl(keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
@@ -69,12 +77,17 @@ def run_pytest(
         start_new_session=True,
     )
     os.close(keyboard)
-    terminal = Terminal()
+    terminal = Terminal(modes=modes)
+    waiting, seen = deque(typed), 0
     while piece := _read(screen):
         terminal.pieces.append((time.monotonic(), piece))
         if terminal.interrupted_at is None and interrupt_when(terminal):
             terminal.interrupted_at = time.monotonic()
             os.killpg(process.pid, signal.SIGINT)
+        if waiting and waiting[0][0] in terminal.text[seen:]:
+            seen = len(terminal.text)
+            os.write(screen, waiting.popleft()[1].encode())
+    modes.append(termios.tcgetattr(screen))
     os.close(screen)
     terminal.exit_code = process.wait()
     terminal.ended_at = time.monotonic()

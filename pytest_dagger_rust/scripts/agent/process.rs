@@ -25,7 +25,11 @@ pub fn command(program: &str, arguments: Vec<String>, folder: &str) -> Command {
     if !folder.is_empty() {
         command.current_dir(folder);
     }
-    // A group of its own, so that all it starts can be ended with it.
+    command
+}
+
+/// Gives a command a group of its own, so that all it starts can be ended with it.
+pub fn grouped(mut command: Command) -> Command {
     unsafe {
         command.pre_exec(|| {
             setpgid(0, 0);

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::host::Host;
 use crate::process::{described, Event, Running, LEFTOVER};
 use crate::tunnel::{dial, wait_for_client};
 
@@ -22,9 +23,6 @@ const LOG_PAUSE: Duration = Duration::from_millis(10);
 /// Connections that wait for a client, so that the next one need not be made first.
 const IDLE: usize = 4;
 
-/// How often the host is asked whether it is still there: the engine tells nothing of a connection that was closed.
-const PING: Duration = Duration::from_secs(1);
-
 /// A program that is just dying has closed its connections before its end is known: it was not asked to.
 const LAST_WORD: Duration = Duration::from_millis(30);
 
@@ -33,9 +31,7 @@ extern "C" {
 }
 
 pub fn serve(socket: &str, mut command: Command, health: String, ports: Vec<u16>, grace: Duration) {
-    let control = UnixStream::connect(socket).expect("the host's socket");
-    let host = Arc::new(Host { control: Mutex::new(control.try_clone().unwrap()) });
-    host.send(b'C', &[]);
+    let (host, control) = Host::connect(socket);
     let (written, output) = pipe();
     command.stdin(Stdio::null()).stderr(output.try_clone().unwrap()).stdout(output);
     let child = match command.spawn() {
@@ -51,7 +47,7 @@ pub fn serve(socket: &str, mut command: Command, health: String, ports: Vec<u16>
     watch_health(&host, health, ports);
     let running = Running::new(child);
     listen_for_stop(control, running.asker.clone());
-    ping(&host);
+    host.ping();
     let (kind, status) = match running.events.recv() {
         Ok(Event::Ended(status)) => (b'x', status),
         _ => match running.events.recv_timeout(LAST_WORD) {
@@ -61,9 +57,7 @@ pub fn serve(socket: &str, mut command: Command, health: String, ports: Vec<u16>
     };
     running.kill_rest();
     log.drain();
-    host.send(kind, described(status).as_bytes());
-    // The host ends this container once it has read that; a connection that ends before may lose it.
-    thread::sleep(Duration::from_secs(60));
+    host.send_last(kind, described(status).as_bytes());
 }
 
 fn listen_for_stop(mut control: UnixStream, asker: Sender<Event>) {
@@ -75,29 +69,6 @@ fn listen_for_stop(mut control: UnixStream, asker: Sender<Event>) {
         // Nobody is there to serve any more. The container ends with this process.
         exit(0);
     });
-}
-
-fn ping(host: &Arc<Host>) {
-    let host = Arc::clone(host);
-    thread::spawn(move || loop {
-        thread::sleep(PING);
-        host.send(b'p', &[]);
-    });
-}
-
-struct Host {
-    control: Mutex<UnixStream>,
-}
-
-impl Host {
-    fn send(&self, kind: u8, payload: &[u8]) {
-        let mut message = vec![kind];
-        message.extend((payload.len() as u32).to_be_bytes());
-        message.extend(payload);
-        if self.control.lock().unwrap().write_all(&message).is_err() {
-            exit(1);
-        }
-    }
 }
 
 #[derive(Default)]
