@@ -8,28 +8,33 @@ built leaves by copy in the exec that built it. `docs/how-it-works.md` tells the
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import hashlib
 import os
-import re
 import tempfile
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from pytest_dagger_rust import agent, archive, base_archive, messages
+from pytest_dagger_rust.build_errors import (
+    DependenciesFailedError,
+    SourcesChangedError,
+    build_errors,
+    engine_errors,
+)
 from pytest_dagger_rust.caches import Caches
-from pytest_dagger_rust.errors import DaggerRustError, EngineUnavailable, RustBuildError, StaleBinaryError
 from pytest_dagger_rust.options import CargoOptions
-from pytest_dagger_rust.outcome import failure_text, layer_of, read_report, section
+from pytest_dagger_rust.outcome import layer_of, read_report, section
 from pytest_dagger_rust.rust_build import RustBuild
 from pytest_dagger_rust.scripts import script
+from pytest_dagger_rust.source_tree import outside_paths, source_entries, tree_base
 from pytest_dagger_rust.stubs import STUB_MARKER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import dagger
 
@@ -47,9 +52,6 @@ PACKAGES = "/pytest-dagger-rust-packages"
 INPUT = "/pytest-dagger-rust-input"
 SEED = f"{INPUT}/seed"
 OUT = "/out"
-
-# Exit codes of scripts/cargo.sh.
-SOURCES_CHANGED, NOT_PROVED, CARGO_FAILED = 95, 96, 101
 
 
 @dataclass(frozen=True)
@@ -139,23 +141,23 @@ async def told_report(request: BuildRequest, text: str, started: float) -> Build
 async def run_build(request: BuildRequest) -> tuple[dagger.Directory, str]:
     """Run both execs; give the folder that the second one hands out, and the text of its report."""
     name = _digest(str(request.workspace.root), *request.source_arguments(), *_pairs(request.options))
-    async with _engine_errors(), request.caches.turn(name[:24]):
+    async with engine_errors(), request.caches.turn(name[:24]):
         return await _run(request)
 
 
 async def _run(request: BuildRequest) -> tuple[dagger.Directory, str]:
     skeleton = request.workspace.skeleton()
-    outside = _outside_paths(request.workspace, skeleton)
+    outside = outside_paths(request.workspace, skeleton)
     base, root = tree_base(request.workspace, outside)
     step = _Step(request, await _volume_key(request), base, root)
     seed = _dependencies(step, skeleton).directory(f"{OUT}/seed")
     try:
         return await _sources(step, _packed(step, outside, request.caches.folder), seed)
-    except _DependenciesFailed:
+    except DependenciesFailedError:
         # A skeleton that does not build says nothing about the workspace. Without it everything is compiled in the
         # sources step: slower, and whatever is really wrong is then said in terms of the user's own files.
         return await _sources(step, _packed(step, outside, request.caches.folder), None)
-    except _SourcesChangedError:
+    except SourcesChangedError:
         if request.caches.folder is None:
             raise
         base_archive.forget_all(request.caches.folder)
@@ -166,17 +168,9 @@ def _packed(step: _Step, outside: Sequence[str], cache: Path | None) -> archive.
     request = step.request
 
     def entries() -> Iterator[archive.Entry]:
-        return _source_entries(request.workspace, request.excludes, step.base, outside)
+        return source_entries(request.workspace, request.excludes, step.base, outside)
 
     return base_archive.pack_tree(entries, request.folder, cache)
-
-
-class _SourcesChangedError(DaggerRustError):
-    pass
-
-
-class _DependenciesFailed(Exception):  # noqa: N818 - never seen by a user
-    pass
 
 
 @dataclass(frozen=True)
@@ -205,46 +199,8 @@ async def _sources(
 ) -> tuple[dagger.Directory, str]:
     container = _exec(step, "sources", packed, step.request.source_arguments(), seed)
     out = container.directory(OUT)
-    async with _build_errors(step):
+    async with build_errors(functools.partial(_read_failure, step)):
         return out, await out.file("report").contents()
-
-
-def tree_base(workspace: RustWorkspace, outside: Sequence[str]) -> tuple[Path, str]:
-    """Give the folder the archives are relative to, and the workspace's root relative to that.
-
-    It is the root itself, unless the workspace reaches for packages or cargo configuration beside or above it;
-    `outside` are those paths, relative to the root.
-    """
-    above = [os.path.normpath(workspace.root / path) for path in outside]
-    base = Path(os.path.commonpath([workspace.root, *above]))
-    return base, PurePosixPath(workspace.root.relative_to(base)).as_posix()
-
-
-def _outside_paths(workspace: RustWorkspace, skeleton: Skeleton) -> list[str]:
-    folders = [str(PurePosixPath(package.manifest_path).parent) for package in workspace.local_packages]
-    files = [*skeleton.files, *skeleton.sources]
-    outside = [path for path in folders if path.startswith("..")]
-    outside += [path for path in files if path.startswith("..") and (workspace.root / path).is_file()]
-    return [path for path in outside if not any(path.startswith(f"{folder}/") for folder in folders)]
-
-
-def source_tree(workspace: RustWorkspace, excludes: Sequence[str]) -> tuple[Path, Iterator[archive.Entry]]:
-    """Give the folder that the paths of a build's tree are relative to, and everything in the tree."""
-    outside = _outside_paths(workspace, workspace.skeleton())
-    base, _ = tree_base(workspace, outside)
-    return base, _source_entries(workspace, excludes, base, outside)
-
-
-def _source_entries(
-    workspace: RustWorkspace, excludes: Sequence[str], base: Path, outside: Sequence[str]
-) -> Iterator[archive.Entry]:
-    root = workspace.root
-    yield from archive.disk_entries(base, root, excludes)
-    for path in (Path(os.path.normpath(root / path)) for path in outside):
-        if path.is_dir():
-            yield from archive.disk_entries(base, path, excludes)
-        elif entry := archive.disk_entry(base, path):
-            yield entry
 
 
 async def _volume_key(request: BuildRequest) -> str:
@@ -311,62 +267,7 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-_NO_IMAGE = re.compile(r'failed to resolve image "(?P<image>[^"]+)"')
-
-
-@contextlib.asynccontextmanager
-async def _engine_errors() -> AsyncGenerator[None]:
-    """Say what the engine refused in words of a build; failures of cargo itself have been dealt with."""
-    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
-
-    try:
-        yield
-    except dagger.QueryError as error:
-        reason = str(error).rpartition(": ")[2]
-        if image := _NO_IMAGE.match(str(error)):
-            hint = "Check its name, and that its registry can be reached from the engine."
-            msg = f"The image {image['image']} cannot be used: {reason}.\n  {hint}"
-            raise DaggerRustError(msg) from None
-        msg = f"The Dagger engine refused the build: {error}"
-        raise DaggerRustError(msg) from None
-    except dagger.TransportError as error:
-        hint = "Run the tests again once it is back; what was compiled is kept."
-        msg = f"The Dagger engine was lost during the build: {error}\n  {hint}"
-        raise EngineUnavailable(msg) from None
-
-
-@contextlib.asynccontextmanager
-async def _build_errors(step: _Step) -> AsyncGenerator[None]:
-    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
-
-    try:
-        yield
-    except dagger.ExecError as error:
-        if "cargo.sh" not in error.command:
-            raise
-        phase, build_id = error.command[4:6]
-        if phase == "dependencies":
-            raise _DependenciesFailed from None
-        raise await _explained(step, error, build_id) from None
-
-
-async def _explained(step: _Step, error: dagger.ExecError, build_id: str) -> DaggerRustError:
-    prefix = "pytest-dagger-rust: "
-    said = "\n".join(
-        line.removeprefix(prefix) for line in error.stderr.splitlines() if line.startswith(prefix)
-    )
-    if error.exit_code == NOT_PROVED:
-        return StaleBinaryError(said)
-    if error.exit_code == SOURCES_CHANGED:
-        return _SourcesChangedError(said)
-    if error.exit_code == CARGO_FAILED:
-        return await _cargo_failure(step, build_id)
-    return DaggerRustError(
-        f"The build container failed (exit code {error.exit_code}).\n{said or error.stderr}"
-    )
-
-
-async def _cargo_failure(step: _Step, build_id: str) -> RustBuildError:
+async def _read_failure(step: _Step, build_id: str) -> tuple[str, str]:
     """Read what cargo said in a failed exec from the volume: the exec itself left no layer to read."""
     read = f"""
         cd {VOLUME}/failed
@@ -380,5 +281,4 @@ async def _cargo_failure(step: _Step, build_id: str) -> RustBuildError:
         .with_exec(["sh", "-c", f"( {read} ) >/failure"])
     )
     said, _, stderr = (await container.file("/failure").contents()).partition("== stderr\n")
-    diagnostics = messages.parse(said.splitlines()).diagnostics
-    return RustBuildError(failure_text(diagnostics, stderr), diagnostics=diagnostics)
+    return said, stderr

@@ -18,8 +18,9 @@ import tomli
 
 from pytest_dagger_rust import archive, maturin
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
-from pytest_dagger_rust.pipeline import INPUT, PACKAGES, VOLUME, build, source_tree
+from pytest_dagger_rust.pipeline import INPUT, PACKAGES, VOLUME, build
 from pytest_dagger_rust.scripts import script
+from pytest_dagger_rust.source_tree import source_tree
 
 if TYPE_CHECKING:
     from os import PathLike
