@@ -36,7 +36,11 @@ def apply(metafunc: pytest.Metafunc) -> None:
         options = _options(metafunc.definition.iter_markers("rust_build"))
         if _is_used(metafunc):
             metafunc.parametrize(
-                FIXTURE, [_same(metafunc.config, options)], indirect=True, ids=[pytest.HIDDEN_PARAM]
+                FIXTURE,
+                [_same(metafunc.config, options)],
+                indirect=True,
+                ids=[pytest.HIDDEN_PARAM],
+                scope="session",
             )
     except ConfigurationError as error:
         place = place_of(metafunc.function, metafunc.config.rootpath)
@@ -60,6 +64,9 @@ def _is_used(metafunc: pytest.Metafunc) -> bool:
     if FIXTURE in metafunc.fixturenames:
         return True
     if "cached_rust_build" in metafunc.fixturenames:
+        if _asks_for_the_original(metafunc):
+            metafunc.fixturenames.append(FIXTURE)
+            return True
         raise ConfigurationError(
             "cached_rust_build is overridden by a fixture that does not ask for the original one, so its options "
             "are not to be changed."
@@ -67,6 +74,14 @@ def _is_used(metafunc: pytest.Metafunc) -> bool:
     own: list[pytest.Mark] = getattr(metafunc.function, "pytestmark", [])
     if any(mark.name == "rust_build" for mark in own):
         raise ConfigurationError("the test does not ask for cached_rust_build.")
+    return False
+
+
+def _asks_for_the_original(metafunc: pytest.Metafunc) -> bool:
+    # pytest before 9 lists what an override asks for, but not what the original asks for behind it.
+    for definition in reversed(metafunc._arg2fixturedefs["cached_rust_build"]):  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        if "cached_rust_build" not in definition.argnames:
+            return FIXTURE in definition.argnames
     return False
 
 

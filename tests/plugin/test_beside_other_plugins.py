@@ -91,4 +91,7 @@ def test_a_run_that_takes_too_long_is_ended_by_pytest_timeout(project: Project) 
     result = project.pytest(hangs=HANGS)
     result.assert_outcomes(failed=2, passed=1)
     assert result.duration < 60
-    assert result.stdout.str().count("Failed: Timeout (>3.0s) from pytest-timeout") >= 2
+    # Releases of pytest-timeout differ in the brackets.
+    result.stdout.re_match_lines(
+        [r"FAILED .*test_function - Failed: Timeout.*", r"FAILED .*test_coroutine - Failed: Timeout.*"]
+    )

@@ -130,6 +130,9 @@ def test_a_mistake_in_pyproject_toml(bare_project: Project, table: str, value: s
 CLASHING = 'def pytest_addoption(parser):\n    parser.addoption("--dagger-rust-profile")\n'
 
 
+@pytest.mark.skipif(
+    pytest.version_tuple < (9,), reason="pytest 8.4 finds the clash outside of all hooks, in its own words"
+)
 @pytest.mark.parametrize(
     ("file", "arguments"), [("conftest.py", []), ("other.py", ["-p", "other"])], ids=["after", "before"]
 )
