@@ -31,8 +31,10 @@ SOURCES = "/pytest-dagger-rust-sources.tar"
 # What the build and the engine set, and `cargo test` on a user's machine would not.
 _OURS = re.compile(
     "CARGO_BUILD_BUILD_DIR|CARGO_BUILD_DEP_INFO_BASEDIR|CARGO_TARGET_DIR|CARGO_TARGET_.*_RUNNER|LC_ALL|PACKAGES"
-    "|VOLUME|PYTEST_DAGGER_RUST_.*|OTEL_.*|TRACEPARENT|PWD|OLDPWD"
+    "|RUSTDOC|VOLUME|PYTEST_DAGGER_RUST_.*|OTEL_.*|TRACEPARENT|PWD|OLDPWD"
 )
+
+_LISTED = re.compile(r"(?P<name>\S.*): test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,8 @@ class RustTestBinary:
 
     `kind` is that of its target: "lib", "bin", "test", "example" or "bench". `folder` and `env` are those that
     `cargo test` runs it with. One without `harness` has a `main` of its own.
+
+    One of the kind "doc" is rustdoc with the `arguments` for a library, whose doctests are `names`.
     """
 
     package: str
@@ -51,6 +55,9 @@ class RustTestBinary:
     executable: str
     folder: str
     env: Mapping[str, str]
+    arguments: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,8 @@ async def build_tests(
     container = (runner or builder).with_mounted_directory(f"{VOLUME}/target", out.directory("target"))
     container = container.with_mounted_file(SOURCES, out.file("sources.tar"))
     # Cargo tells of them as they get done; every worker of pytest-xdist has to have them in the same order.
-    binaries = tuple(sorted(_binaries(workspace, text), key=lambda b: (b.src_path, b.kind, b.target)))
+    found = (*_binaries(workspace, text), *_doctests(text))
+    binaries = tuple(sorted(found, key=lambda b: (b.src_path, b.kind == "doc", b.kind, b.target)))
     return RustTestBuild(binaries, report, client, container)
 
 
@@ -128,7 +136,38 @@ def _binaries(workspace: RustWorkspace, text: str) -> Iterator[RustTestBinary]:
         )
 
 
+def _doctests(text: str) -> Iterator[RustTestBinary]:
+    (root,) = section(text, "root")
+    for line in section(text, "doctests"):
+        rustdoc, folder, environ, *fields = line.split("\t")
+        arguments, listed, ignored = map(_decoded, fields)
+        words = tuple(arguments.split("\0")[:-1])
+        source = next(word for word in words if word.endswith(".rs"))
+        env = _environment(environ)
+        yield RustTestBinary(
+            package=env["CARGO_PKG_NAME"],
+            target=words[words.index("--crate-name") + 1],
+            kind="doc",
+            src_path=os.path.relpath(os.path.join(folder, source), root),  # noqa: PTH118 - keeps ".."
+            harness=True,
+            executable=rustdoc,
+            folder=folder,
+            env=MappingProxyType(env),
+            arguments=words,
+            names=tuple(dict.fromkeys(listed_names(listed))),
+            ignored=tuple(listed_names(ignored)),
+        )
+
+
+def listed_names(text: str) -> list[str]:
+    """Give the tests that a harness lists."""
+    return [found["name"] for line in text.splitlines() if (found := _LISTED.fullmatch(line))]
+
+
+def _decoded(encoded: str) -> str:
+    return base64.b64decode(encoded).decode("utf-8", "surrogateescape")
+
+
 def _environment(encoded: str) -> dict[str, str]:
-    pairs = base64.b64decode(encoded).decode("utf-8", "surrogateescape").split("\0")
-    environ = (pair.split("=", 1) for pair in pairs if "=" in pair)
+    environ = (pair.split("=", 1) for pair in _decoded(encoded).split("\0") if "=" in pair)
     return {name: value for name, value in environ if not _OURS.fullmatch(name)}

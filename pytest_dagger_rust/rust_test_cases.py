@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_dagger_rust.errors import DaggerRustError
+from pytest_dagger_rust.rust_test_build import listed_names
 from pytest_dagger_rust.rust_test_runs import MOST_JOBS, Job, Limits, read_result, run_jobs
 
 if TYPE_CHECKING:
@@ -17,13 +18,12 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.rust_test_build import RustTestBinary, RustTestBuild
 
 _LIST = ("--list", "--format", "terse")
-_LISTED = re.compile(r"(?P<name>\S.*): test")
 _IGNORED = re.compile(r"test (?P<name>\S+)(?: - .*)? \.\.\. ignored(?:, (?P<reason>.*))?")
 
 
 @dataclass(frozen=True)
 class RustTestCase:
-    """One `#[test]`, or a whole test binary that has a `main` of its own: then `name` is None.
+    """One `#[test]` or doctest, or a whole test binary that has a `main` of its own: then `name` is None.
 
     `reason` is what stands in `#[ignore = "..."]`, where something stands there.
     """
@@ -34,10 +34,24 @@ class RustTestCase:
     reason: str | None = None
 
     @property
+    def is_doctest(self) -> bool:
+        """Whether rustdoc runs it."""
+        return self.binary.kind == "doc"
+
+    @property
+    def why_ignored(self) -> str:
+        """What keeps an ignored one from being run, as its source has it."""
+        if self.is_doctest:
+            return "```ignore"
+        return f'#[ignore = "{self.reason}"]' if self.reason else "#[ignore]"
+
+    @property
     def job(self) -> Job:
-        """The call of the binary that runs this test and no other."""
+        """The call of the binary that runs this test and no other; of a library's doctests it runs all."""
         if self.name is None:
             return Job(self.binary)
+        if self.is_doctest:
+            return Job(self.binary, ("--test-args", "--ignored") if self.is_ignored else ())
         ignored = ("--ignored",) if self.is_ignored else ()
         return Job(self.binary, ("--exact", self.name, "--nocapture", *ignored))
 
@@ -68,17 +82,17 @@ async def list_tests(build: RustTestBuild, timeout: float) -> dict[RustTestBinar
     A binary that cannot answer has an error in place of its tests. The engine answers again what it has answered
     for the very same binaries before.
     """
-    harnesses = [binary for binary in build.binaries if binary.harness]
+    harnesses = [binary for binary in build.binaries if binary.harness and binary.kind != "doc"]
     jobs = [Job(binary, (*_LIST, *more)) for binary in harnesses for more in ((), ("--ignored",))]
     answers = await _ask(build, jobs, timeout)
     listed = dict(zip(harnesses, zip(answers[::2], answers[1::2], strict=True), strict=True))
     reasons = await _reasons(
-        build, {binary: _names(ignored) for binary, (_, ignored) in listed.items()}, timeout
+        build, {binary: listed_names(ignored.stdout) for binary, (_, ignored) in listed.items()}, timeout
     )
     return {
         binary: _listing(binary, *listed[binary], reasons.get(binary, {}))
         if binary in listed
-        else [RustTestCase(binary, None)]
+        else [RustTestCase(binary, name, name in binary.ignored) for name in binary.names or (None,)]
         for binary in build.binaries
     }
 
@@ -89,8 +103,11 @@ def _listing(
     for result in (everything, ignored):
         if result.exit_code != 0:
             return ListingError(binary, result)
-    left_out = set(_names(ignored))
-    return [RustTestCase(binary, name, name in left_out, reasons.get(name)) for name in _names(everything)]
+    left_out = set(listed_names(ignored.stdout))
+    return [
+        RustTestCase(binary, name, name in left_out, reasons.get(name))
+        for name in listed_names(everything.stdout)
+    ]
 
 
 async def _reasons(
@@ -109,10 +126,6 @@ async def _ask(build: RustTestBuild, jobs: list[Job], timeout: float) -> list[Ru
         lines = await run_jobs(build, some, Limits(timeout), anew=False)
         answers += [read_result(job, lines[number]) for number, job in enumerate(some)]
     return answers
-
-
-def _names(result: RunResult) -> list[str]:
-    return [found["name"] for line in result.stdout.splitlines() if (found := _LISTED.fullmatch(line))]
 
 
 def _reasons_in(result: RunResult) -> dict[str, str | None]:

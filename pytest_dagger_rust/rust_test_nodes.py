@@ -10,6 +10,7 @@ import pytest
 from _pytest._code.code import ReprEntryNative, ReprFileLocation, ReprTraceback
 from _pytest._code.code import ReprExceptionInfo as Repr
 
+from pytest_dagger_rust.rust_doctests import place_of, read_doctest
 from pytest_dagger_rust.rust_test_output import read_outcome
 
 if TYPE_CHECKING:
@@ -94,8 +95,7 @@ class RustTest(pytest.Item):
         if case.is_ignored:
             item.add_marker("rust_ignored")
             if not tests.runs_ignored:
-                reason = f"#[ignore = {case.reason!r}]" if case.reason else "#[ignore]"
-                item.add_marker(pytest.mark.skip(reason=reason.replace("'", '"')))
+                item.add_marker(pytest.mark.skip(reason=case.why_ignored))
         return item
 
     @property
@@ -107,7 +107,8 @@ class RustTest(pytest.Item):
         """Run the test, together with those that will be asked for next."""
         self.outcome = None
         result = self.tests.result_of(self)
-        self.outcome = outcome = read_outcome(self.case, result, self.tests.timeout)
+        read = read_doctest if self.case.is_doctest else read_outcome
+        self.outcome = outcome = read(self.case, result, self.tests.timeout)
         for name, text in (("stdout", outcome.stdout), ("stderr", outcome.stderr)):
             if text:
                 self.add_report_section("call", name, text)
@@ -133,5 +134,9 @@ class RustTest(pytest.Item):
         return Repr(reprtraceback=ReprTraceback([entry], None, style="native"), reprcrash=place)
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Say where the test is: in which line, the harness does not tell."""
-        return self.path, 0, self.nodeid.partition("::")[2]
+        """Say where the test is: in which line, only rustdoc tells."""
+        name = self.nodeid.partition("::")[2]
+        if not self.case.is_doctest:
+            return self.path, 0, name
+        place = place_of(self.case)
+        return self.config.rootpath / self.tests.users_path(place.file), place.line - 1, name

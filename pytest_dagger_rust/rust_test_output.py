@@ -53,7 +53,7 @@ def read_outcome(case: RustTestCase, result: RunResult, timeout: float) -> Outco
     stdout, told = _without_harness(case, result.stdout)
     if failure is None:
         return Outcome(None, stdout, result.stderr, None, result.seconds)
-    stderr, panic = _panic(result.stderr)
+    stderr, panic = panic_of(result.stderr)
     if result.exit_code == 101 and (told or panic):
         failure = told or (panic.message if panic else "")
     elif result.exit_code == 101 and (error := _ERROR.search(stderr)):
@@ -86,7 +86,7 @@ def _without_harness(case: RustTestCase, stdout: str) -> tuple[str, str]:
     return text[: ends[-1].start()], told["text"].strip() if told else ""
 
 
-def _panic(stderr: str) -> tuple[str, Panic | None]:
+def panic_of(stderr: str) -> tuple[str, Panic | None]:
     """Take the last panic of a test's output: the text before it, and itself with all that follows."""
     panics = list(_PANIC.finditer(stderr))
     if not panics:

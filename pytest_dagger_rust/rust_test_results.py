@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.running import RunResult
     from pytest_dagger_rust.rust_test_build import RustTestBuild
     from pytest_dagger_rust.rust_test_cases import RustTestCase
+    from pytest_dagger_rust.rust_test_runs import Job
 
 # Seconds after which a batch starts no more tests, so that their results do not all come at the end.
 BUDGET = 5
@@ -54,15 +55,19 @@ class RustTestResults:
         return {name: case for name, case in wanted.items() if not self._path(name).exists()}
 
     def _run(self, cases: Mapping[str, RustTestCase], failures: int) -> None:
-        names = list(cases)[:MOST_JOBS]
-        jobs = [cases[name].job for name in names]
+        # All doctests of a library are one job.
+        names: dict[Job, list[str]] = {}
+        for name, case in cases.items():
+            names.setdefault(case.job, []).append(name)
+        jobs = list(names)[:MOST_JOBS]
         limits = Limits(self.timeout, BUDGET, failures)
 
         async def run() -> dict[int, str]:
             return await run_jobs(self.build, jobs, limits, anew=True)
 
         for number, line in self.engine.call(run).items():
-            self._path(names[number]).write_text(line)
+            for name in names[jobs[number]]:
+                self._path(name).write_text(line)
 
     def _stored(self, node_id: str) -> str | None:
         path = self._path(node_id)

@@ -76,7 +76,7 @@ async def run_jobs(
 def _function(number: int, binary: RustTestBinary) -> str:
     environ = shlex.join(f"{name}={value}" for name, value in sorted(binary.env.items()))
     # timeout(1) is found by the new environment's PATH, as everything else is.
-    run = f'exec env -i {environ} timeout -k 2 "$timeout" {shlex.quote(binary.executable)} "$@"'
+    run = f'exec env -i {environ} timeout -k 2 "$timeout" {shlex.join([binary.executable, *binary.arguments])} "$@"'
     return f"binary_{number}() {{\n cd {shlex.quote(binary.folder)} || exit 127\n {run}\n}}\n"
 
 

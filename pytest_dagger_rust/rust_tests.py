@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_dagger_rust import rust_doctests
 from pytest_dagger_rust.collection_fixtures import session_fixture
 from pytest_dagger_rust.error_reports import coloured
 from pytest_dagger_rust.errors import DaggerRustError
@@ -80,12 +81,16 @@ class RustTests:
         here = {
             b: found for b, found in self._listed.listing.items() if self._root / b.src_path == path.resolve()
         }
+        targets = sum(binary.kind != "doc" for binary in here)
         named: list[Named] = []
         for binary, found in here.items():
             if isinstance(found, ListingError):
                 raise found
+            if binary.kind == "doc":
+                named += rust_doctests.named(found)
+                continue
             # Two targets with one source file have the same tests.
-            target = (f"{binary.kind} {binary.target}",) if len(here) > 1 else ()
+            target = (f"{binary.kind} {binary.target}",) if targets > 1 else ()
             named += [((*target, *(case.name or binary.target).split("::")), case) for case in found]
         return named
 

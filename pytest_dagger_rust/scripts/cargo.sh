@@ -118,7 +118,58 @@ END
         [ "$1" != --target ] || triple=$2
         shift
     done
-    export "CARGO_TARGET_$(echo "$triple" | tr 'a-z-' 'A-Z_')_RUNNER=$work/recorder"
+    runner=CARGO_TARGET_$(echo "$triple" | tr 'a-z-' 'A-Z_')_RUNNER
+    export "$runner=$work/recorder"
+}
+
+# Cargo hands the doctests of each library to rustdoc: this one has them listed, writes down how it was called, and
+# runs none. A line: rustdoc, folder, and in base64 the environment, the arguments, all doctests, and ignored ones.
+record_doctests() {
+    grep '"doctest":true' "$out/messages" | grep -q '"profile":{[^}]*"test":true' || return 0
+    for argument; do
+        shift
+        case $argument in
+        --tests) argument=--doc ;;
+        --bin | --example) return 0 ;;
+        esac
+        set -- "$@" "$argument"
+    done
+    cat >"$work/rustdoc" <<'END'
+#!/bin/sh
+set -e
+case " $* " in
+*' --test '*) ;;
+*) exec "$PYTEST_DAGGER_RUST_RUSTDOC" "$@" ;;
+esac
+list() {
+    "$PYTEST_DAGGER_RUST_RUSTDOC" "$@" --test-args --list --test-args --format=terse
+}
+field() {
+    printf '\t'
+    base64 | tr -d '\n'
+}
+list "$@" >"$0.listed"
+[ -s "$0.listed" ] || exit 0
+list "$@" --test-args --ignored >"$0.ignored"
+{
+    printf '%s\t%s' "$PYTEST_DAGGER_RUST_RUSTDOC" "$PWD"
+    field </proc/$$/environ
+    printf '%s\0' "$@" | field
+    field <"$0.listed"
+    field <"$0.ignored"
+    echo
+} >>"$PYTEST_DAGGER_RUST_DOCTESTS"
+END
+    chmod +x "$work/rustdoc"
+    unset "$runner"
+    export PYTEST_DAGGER_RUST_DOCTESTS="$out/doctests" PYTEST_DAGGER_RUST_RUSTDOC="${RUSTDOC:-rustdoc}"
+    RUSTDOC=$work/rustdoc call_cargo "$@"
+}
+
+call_cargo() {
+    subcommand=$1
+    shift
+    cargo "$subcommand" --verbose --message-format=json-diagnostic-rendered-ansi "$@"
 }
 
 # Cargo's messages have no times. How far its two outputs have grown, looked at ten times a second, gives them.
@@ -150,7 +201,7 @@ times_of() {
 }
 
 run_cargo() {
-    rm -f "$out/tests"
+    rm -f "$out/tests" "$out/doctests"
     [ "$1" != test ] || record_tests "$@"
     rm -f "$work/stderr.fifo"
     mkfifo "$work/stderr.fifo"
@@ -165,10 +216,8 @@ run_cargo() {
     watcher=$!
     (
         cd "$tree/$root"
-        subcommand=$1
-        shift
-        CARGO_TARGET_DIR=$target CARGO_BUILD_BUILD_DIR=$target CARGO_BUILD_DEP_INFO_BASEDIR=$tree \
-            exec cargo "$subcommand" --verbose --message-format=json-diagnostic-rendered-ansi "$@"
+        export CARGO_TARGET_DIR=$target CARGO_BUILD_BUILD_DIR=$target CARGO_BUILD_DEP_INFO_BASEDIR=$tree
+        call_cargo "$@" && { [ "$1" != test ] || record_doctests "$@"; }
     ) 9>&- >"$out/messages" 2>"$work/stderr.fifo" || status=$?
     kill "$watcher"
     wait
@@ -225,6 +274,7 @@ hand_out_tests() {
         grep '"reason":"compiler-artifact"' "$out/messages" | grep -v '"proc-macro"' | grep -o '"/[^"]*\.so"' | tr -d '"'
         grep '"reason":"build-script-executed"' "$out/messages" | grep 'path+file:' |
             sed -n 's/.*"out_dir":"\([^"]*\)".*/\1/p'
+        [ ! -e "$out/doctests" ] || crates_of_doctests
     } | sort -u | while IFS= read -r path; do
         name=${path#"$target"/}
         mkdir -p "$out/target/$(dirname "$name")"
@@ -232,6 +282,20 @@ hand_out_tests() {
     done
     paths_of "$VOLUME/index" | sed 's|^|files/|' >"$work/extract"
     tar_create -C "$VOLUME" -T "$work/extract" -f "$out/sources.tar"
+}
+
+# Doctests are compiled when they run, with all that their library was compiled with. Of what cargo puts in place
+# under a plain name, it is the file with a hash in its name that others are compiled with.
+crates_of_doctests() {
+    {
+        grep '"reason":"compiler-artifact"' "$out/messages" | grep -o '"/[^"]*\.\(rlib\|rmeta\|so\)"' |
+            tr -d '"' | sed 's/\.rmeta$/.rlib/'
+        cut -f 4 "$out/doctests" | while read -r arguments; do
+            echo "$arguments" | base64 -d | tr '\0' '\n' | sed -n "s|^[^=/]*=\($target/.*\.rlib\)\$|\1|p"
+        done
+    } | while IFS= read -r path; do
+        [ ! -f "$path" ] || echo "$path"
+    done
 }
 
 # All that the host wants to know, in one file.
@@ -248,6 +312,8 @@ report() {
     echo "$tree/$root"
     echo "== tests"
     cat "$out/tests" 2>/dev/null || true
+    echo "== doctests"
+    cat "$out/doctests" 2>/dev/null || true
     echo "== before"
     cat "$work/before" 2>/dev/null || true
     echo "== lock"
