@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -176,14 +177,22 @@ def rust_source_excludes(pytestconfig: pytest.Config) -> Sequence[str]:
     return excludes
 
 
+def _cache_folder(config: pytest.Config) -> Path | None:
+    # With `-p no:cacheprovider` the attribute is not there, and on a read-only disk there is no folder to be had.
+    cache: pytest.Cache | None = getattr(config, "cache", None)
+    try:
+        folder = cache.mkdir("dagger-rust") if cache else None
+    except OSError:
+        return None
+    return folder if folder and os.access(folder, os.W_OK) else None
+
+
 @pytest.fixture(scope="session")
 def _rust_caches(pytestconfig: pytest.Config) -> Caches:  # pyright: ignore[reportUnusedFunction]
     """What is kept between builds beside the engine's own caches."""
     from pytest_dagger_rust.caches import Caches  # noqa: PLC0415
 
-    # With `-p no:cacheprovider` the attribute is not there.
-    cache: pytest.Cache | None = getattr(pytestconfig, "cache", None)
-    folder = cache.mkdir("dagger-rust") if cache else None
+    folder = _cache_folder(pytestconfig)
     workerinput: dict[str, Any] = getattr(pytestconfig, "workerinput", {})
     shared = Path(workerinput[SHARED_SESSION][0]).parent if SHARED_SESSION in workerinput else None
     # All workers of pytest-xdist ask for the same, and only the first of them finds something to clear.
