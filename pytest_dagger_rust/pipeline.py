@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from pytest_dagger_rust import agent, archive, base_archive, messages
+from pytest_dagger_rust import agent, archive, base_archive, builders, messages
 from pytest_dagger_rust.build_errors import (
     DependenciesFailedError,
     SourcesChangedError,
@@ -206,7 +206,7 @@ async def _sources(
 async def _volume_key(request: BuildRequest) -> str:
     """Name the volumes' content: this workspace, in this place, built in this image."""
     names = sorted(package.name for package in request.workspace.packages)
-    parts = [VOLUME_LAYOUT, str(request.workspace.root), *names, await request.builder.id()]
+    parts = [VOLUME_LAYOUT, str(request.workspace.root), *names, await builders.identity(request.builder)]
     return _digest(*parts)[:24]
 
 
