@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 FAILING = """
 import pytest
+import time
 import urllib.request
+
+def ask(server, path):
+    urllib.request.urlopen(server.url + "/" + path).close()
+    while f"asked for {path}" not in server.log:
+        time.sleep(0.01)
 
 @pytest.fixture(scope="module")
 def server(cached_rust_build):
@@ -27,10 +33,10 @@ def server(cached_rust_build):
         yield server
 
 def test_first(server):
-    urllib.request.urlopen(server.url + "/first").close()
+    ask(server, "first")
 
 def test_second(server):
-    urllib.request.urlopen(server.url + "/second").close()
+    ask(server, "second")
     assert server.exit_code == 0
 
 async def test_run(cached_rust_build):
