@@ -20,7 +20,6 @@ TARGET = "target folder"
 KEPT = "kept"
 NEW = "new"
 DROPPED = "dropped by the engine"
-CLEARED = "cleared"
 
 # Dependency layers that are remembered: more than the engine is likely to keep of one workspace.
 _REMEMBERED = 32
