@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+import statistics
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from benchmarks.peers import INI, PYTEST, Dockerfile, Peer, Plugin, peers
+from benchmarks.peers import INI, PYTEST, Dockerfile, Host, Peer, Plugin, peers
 from benchmarks.timing import median_of, seconds_of
 from benchmarks.workloads import clutter, unclutter
 from dev.stack.engine import Engine
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.workloads import Workload
 
 REPEAT = int(os.environ.get("BENCH_REPEAT", "5"))
+BUMPED = "one dependency bumped"
 FLOOR = """\
 import pathlib, resource
 import dagger
@@ -85,21 +88,36 @@ def measure(workload: Workload, folder: Path) -> Figures:
     locked = (roots["cargo build"] / "Cargo.lock").read_text().count("[[package]]")
     figures = Figures(workload.name, locked, floor(folder))
     for peer in everyone:
-        if isinstance(peer, Dockerfile):
-            peer.prepare(roots[peer.name])
-        figures.note("cold", peer, peer.seconds(roots[peer.name]))
+        figures.note("cold", peer, cold(peer, workload, roots[peer.name]))
     for situation, prepare in situations(workload).items():
         for peer in everyone:
-            figures.note(situation, peer, repeated(peer, roots[peer.name], prepare))
-    for peer in everyone:
-        workload.bump(roots[peer.name])
-        figures.note("one dependency bumped", peer, peer.seconds(roots[peer.name]))
+            repeat = 1 if situation == BUMPED and not is_compared(peer) else REPEAT
+            figures.note(situation, peer, repeated(repeat, peer, roots[peer.name], prepare))
     return figures
 
 
-def repeated(peer: Peer, root: Path, prepare: Callable[[Path, int], None]) -> float:
-    """Give the median of several builds, each after what is done before it."""
-    return median_of(REPEAT, lambda number: prepare(root, number), lambda: peer.seconds(root))
+def is_compared(peer: Peer) -> bool:
+    """Whether the peer is one of the two of the ratios; the others compile for minutes what these do in seconds."""
+    return isinstance(peer, (Plugin, Host))
+
+
+def cold(peer: Peer, workload: Workload, root: Path) -> float:
+    """Give the median of several builds from nothing, each in a place that no cache has seen; the last is at `root`."""
+    if isinstance(peer, Dockerfile):
+        peer.prepare(root)
+    places = (
+        [root.parent / f"cold-{number}" / "tree" for number in range(1, REPEAT)] if is_compared(peer) else []
+    )
+    seconds: list[float] = []
+    for place in places:
+        seconds.append(peer.seconds(workload.lay_out(place)))
+        shutil.rmtree(place.parent)
+    return statistics.median([*seconds, peer.seconds(root)])
+
+
+def repeated(repeat: int, peer: Peer, root: Path, prepare: Callable[[Path, int], None]) -> float:
+    """Give the median of so many builds, each after what is done before it."""
+    return median_of(repeat, lambda number: prepare(root, number), lambda: peer.seconds(root))
 
 
 def situations(workload: Workload) -> dict[str, Callable[[Path, int], None]]:
@@ -108,6 +126,7 @@ def situations(workload: Workload) -> dict[str, Callable[[Path, int], None]]:
         "nothing changed": lambda _root, _number: None,
         "one line of the program": lambda root, number: workload.edit(root, workload.program, number),
         "one line of a library": lambda root, number: workload.edit(root, workload.library, number),
+        BUMPED: workload.bump,
     }
 
 

@@ -40,8 +40,8 @@ what can be compared.
 - *cargo build* is the limit: the machine's own, without a container.
 - *cargo-chef*, the *Dockerfile* with a cache mount and *the blog post's listing* that this project began with build
   on the same engine. Installing cargo-chef is not counted.
-- Medians of {repeat}; the cold build and the bumped dependency are measured once. Packages had been downloaded before,
-  except by cargo-chef and the blog post's listing in the cold build, which keep no downloads.
+- Medians of {repeat}; cold and with a bumped dependency, those of the last three are measured once. Packages had been
+  downloaded before, except by cargo-chef and the blog post's listing in the cold build, which keep no downloads.
 """
 
 NOTES = """\

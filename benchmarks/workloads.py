@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# A package that all of them have locked, and versions of it that each of them takes.
+BUMPED = "itoa"
+VERSIONS = ("1.0.14", "1.0.13", "1.0.12", "1.0.10", "1.0.9")
+
+
 @dataclass(frozen=True)
 class Workload:
     """An application: how it is laid out, what its binary is called, and where its edits are made.
 
-    `program` and `library` are the files edited, relative to its root. `bumped` is a package of its lock file, with
-    the other version that it is moved to; both need no other package to move.
+    `program` and `library` are the files edited, relative to its root.
     """
 
     name: str
@@ -27,7 +31,6 @@ class Workload:
     binary: str
     program: str
     library: str
-    bumped: tuple[str, str]
 
     def lay_out(self, place: Path) -> Path:
         """Copy the application to a place that no cache has seen, its packages being downloaded; return its root."""
@@ -41,26 +44,16 @@ class Workload:
         lines = [line for line in path.read_text().splitlines() if "const EDITED" not in line]
         path.write_text("\n".join([*lines, f"#[allow(dead_code)] const EDITED: usize = {number};", ""]))
 
-    def bump(self, root: Path) -> None:
-        """Move one dependency to its other version."""
-        name, version = self.bumped
-        command = ["cargo", "update", "--quiet", name, "--precise", version]
+    def bump(self, root: Path, number: int) -> None:
+        """Move one dependency to another version, which moves no other package."""
+        command = ["cargo", "update", "--quiet", BUMPED, "--precise", VERSIONS[number]]
         subprocess.run(command, cwd=root, check=True, capture_output=True)
         subprocess.run(["cargo", "fetch", "--locked"], cwd=root, check=True, capture_output=True)
 
 
-RIPGREP = Workload(
-    "ripgrep",
-    published.ripgrep,
-    "rg",
-    "crates/core/main.rs",
-    "crates/matcher/src/lib.rs",
-    ("termcolor", "1.4.0"),
-)
-MDBOOK = Workload(
-    "mdbook", published.MDBOOK.tree, published.MDBOOK.binary, "src/main.rs", "src/lib.rs", ("itoa", "1.0.14")
-)
-JJ = Workload("jj", published.JJ.tree, published.JJ.binary, "src/main.rs", "src/lib.rs", ("itoa", "1.0.14"))
+RIPGREP = Workload("ripgrep", published.ripgrep, "rg", "crates/core/main.rs", "crates/matcher/src/lib.rs")
+MDBOOK = Workload("mdbook", published.MDBOOK.tree, published.MDBOOK.binary, "src/main.rs", "src/lib.rs")
+JJ = Workload("jj", published.JJ.tree, published.JJ.binary, "src/main.rs", "src/lib.rs")
 ALL = {workload.name: workload for workload in (RIPGREP, MDBOOK, JJ)}
 
 

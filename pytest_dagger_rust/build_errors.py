@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import dagger
 
 # Exit codes of scripts/cargo.sh.
-SOURCES_CHANGED, NOT_PROVED, CARGO_FAILED = 95, 96, 101
+SOURCES_CHANGED, NOT_PROVED, LAYER_NEEDED, CARGO_FAILED = 95, 96, 97, 101
 
 # Given the id of a build, gives cargo's messages and its standard error.
 ReadFailure: TypeAlias = Callable[[str], Awaitable[tuple[str, str]]]
@@ -29,6 +29,10 @@ class SourcesChangedError(DaggerRustError):
 
 class DependenciesFailedError(DaggerRustError):
     """The skeleton does not build, which says nothing about the workspace; never seen by a user."""
+
+
+class LayerNeededError(DaggerRustError):
+    """The target folder has no compiled dependencies to start from; never seen by a user."""
 
 
 _NO_IMAGE = re.compile(r'failed to resolve image "(?P<image>[^"]+)"')
@@ -80,6 +84,8 @@ async def _explained(error: dagger.ExecError, read_failure: ReadFailure, build_i
         return StaleBinaryError(said)
     if error.exit_code == SOURCES_CHANGED:
         return SourcesChangedError(said)
+    if error.exit_code == LAYER_NEEDED:
+        return LayerNeededError(said)
     if error.exit_code == CARGO_FAILED:
         said, stderr = await read_failure(build_id)
         diagnostics = messages.parse(said.splitlines()).diagnostics

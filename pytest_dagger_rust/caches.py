@@ -20,6 +20,7 @@ TARGET = "target folder"
 KEPT = "kept"
 NEW = "new"
 DROPPED = "dropped by the engine"
+UNUSED = "not used"
 
 # Dependency layers that are remembered: more than the engine is likely to keep of one workspace.
 _REMEMBERED = 32
@@ -60,6 +61,14 @@ class Caches:
         known = self._known(volume)
         has_had = {TARGET: bool(known), DEPENDENCIES: layer in known}
         return {name: DROPPED if state == NEW and has_had[name] else state for name, state in states.items()}
+
+    def does_without(self, volume: str, layer: str) -> bool:
+        """Say whether a build can start from what the volume has compiled, rather than make this layer first.
+
+        That is so where this machine remembers builds in the volume, but none with the layer.
+        """
+        known = self._known(volume)
+        return bool(known) and layer not in known and not self.clear
 
     def remember(self, volume: str, layer: str) -> None:
         """Remember that the engine has these caches from now on."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _UNITS = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
 _STEPS = {
+    "dependencies": "building the dependency layer",
     "lock": "waiting for another build",
     "sync": "bringing sources up to date",
     "seed": "taking compiled dependencies",
@@ -107,7 +108,7 @@ def _bar(timing: tuple[str, float, float, str | None], first: float, whole: floa
 
 def _steps(build: BuildFacts) -> str:
     rows = [(_STEPS.get(name, name), f"{seconds:.2f} s") for name, seconds in build.steps.items()]
-    return _table("Steps in the container", ("step", "time"), rows)
+    return _table("Steps in the containers", ("step", "time"), rows)
 
 
 def _reasons(build: BuildFacts) -> str:

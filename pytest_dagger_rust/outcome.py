@@ -59,15 +59,24 @@ def read_report(text: str, started: float) -> BuildReport:
         seconds=time.time() - started,
         cached=cached,
         diagnostics=sources.diagnostics,
-        steps={} if cached else _steps(section(text, "steps")),
+        steps={
+            **({"dependencies": _seconds(section(text, "dependencies steps"))} if has_new_layer else {}),
+            **({} if cached else _steps(section(text, "steps"))),
+        },
         reasons=why_compiled(dict.fromkeys(compiled), sources, before, section(text, "dirty"), lock),
         timings=_timings(text, dependencies if has_new_layer else None, None if cached else sources, lock),
         sizes=_sizes(text),
         caches={
-            caches.DEPENDENCIES: caches.NEW if has_new_layer else caches.KEPT,
+            caches.DEPENDENCIES: _layer_state(text, is_new=has_new_layer),
             caches.TARGET: caches.KEPT if cached else _facts(text)["volume"],
         },
     )
+
+
+def _layer_state(text: str, *, is_new: bool) -> str:
+    if not layer_of(text):
+        return caches.UNUSED
+    return caches.NEW if is_new else caches.KEPT
 
 
 def _timings(
@@ -110,3 +119,7 @@ def _finished(text: str, headline: str) -> float:
 def _steps(lines: Sequence[str]) -> dict[str, float]:
     marks = [(name, float(uptime)) for name, uptime in (line.split() for line in lines)]
     return {name: ended - began for (_, began), (name, ended) in itertools.pairwise(marks)}
+
+
+def _seconds(lines: Sequence[str]) -> float:
+    return sum(_steps(lines).values())

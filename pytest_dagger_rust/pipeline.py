@@ -1,13 +1,15 @@
 """The one room that builds the DAG: base image, dependencies from the skeleton, sources, artifacts.
 
 Two execs do all the work. The first builds the skeleton, and its layer holds every compiled dependency; the engine
-answers it from its cache while the skeleton stays the same. The second puts the sources beside a target folder kept
+answers it from its cache while the skeleton stays the same, and where the second has a target folder to start from, a
+new layer is done without. The second puts the sources beside a target folder kept
 in a cache volume, seeds that folder from the layer where it has to, and lets cargo compile what changed. What cargo
 built leaves by copy in the exec that built it. `docs/how-it-works.md` tells the whole story.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Literal
 from pytest_dagger_rust import agent, archive, base_archive, builders, messages
 from pytest_dagger_rust.build_errors import (
     DependenciesFailedError,
+    LayerNeededError,
     SourcesChangedError,
     build_errors,
     engine_errors,
@@ -109,8 +112,7 @@ async def build(
             Path(folder),
             caches or Caches(),
         )
-        out, text = await run_build(request)
-        report = await told_report(request, text, started)
+        out, text, report = await run_build(request, started)
     container = runtime.with_directory("/usr/local/bin", out.directory("examples")).with_directory(
         "/usr/local/bin", out.directory("bin")
     )
@@ -129,39 +131,54 @@ async def build(
     )
 
 
-async def told_report(request: BuildRequest, text: str, started: float) -> BuildReport:
-    """Read the report of a build that began at `started`, in seconds since the epoch, and remember what it left."""
-    report = read_report(text, started)
-    volume, layer = await _volume_key(request), layer_of(text)
-    states = request.caches.told(volume, layer, report.caches)
-    request.caches.remember(volume, layer)
+async def run_build(request: BuildRequest, started: float) -> tuple[dagger.Directory, str, BuildReport]:
+    """Run both execs of a build that began at `started`, in seconds since the epoch.
+
+    Gives the folder that the second one hands out, all that it said, and the report read from that.
+    """
+    name = _digest(str(request.workspace.root), *request.source_arguments(), *_pairs(request.options))
+    async with engine_errors():
+        volume = await _volume_key(request)
+        async with request.caches.turn(name[:24]):
+            out, text = await _run(request, volume)
+    return out, text, _told_report(request.caches, volume, text, started)
+
+
+def _told_report(caches: Caches, volume: str, text: str, started: float) -> BuildReport:
+    """Read the report, and remember what the build has left."""
+    report, layer = read_report(text, started), layer_of(text)
+    states = caches.told(volume, layer, report.caches)
+    caches.remember(volume, layer)
     return replace(report, caches=states)
 
 
-async def run_build(request: BuildRequest) -> tuple[dagger.Directory, str]:
-    """Run both execs; give the folder that the second one hands out, and the text of its report."""
-    name = _digest(str(request.workspace.root), *request.source_arguments(), *_pairs(request.options))
-    async with engine_errors(), request.caches.turn(name[:24]):
-        return await _run(request)
-
-
-async def _run(request: BuildRequest) -> tuple[dagger.Directory, str]:
+async def _run(request: BuildRequest, volume: str) -> tuple[dagger.Directory, str]:
     skeleton = request.workspace.skeleton()
     outside = outside_paths(request.workspace, skeleton)
     base, root = tree_base(request.workspace, outside)
-    step = _Step(request, await _volume_key(request), base, root)
-    seed = _dependencies(step, skeleton).directory(f"{OUT}/seed")
+    step = _Step(request, volume, base, root)
     try:
-        return await _sources(step, _packed(step, outside, request.caches.folder), seed)
-    except DependenciesFailedError:
-        # A skeleton that does not build says nothing about the workspace. Without it everything is compiled in the
-        # sources step: slower, and whatever is really wrong is then said in terms of the user's own files.
-        return await _sources(step, _packed(step, outside, request.caches.folder), None)
+        return await _both(step, skeleton, _packed(step, outside, request.caches.folder))
     except SourcesChangedError:
         if request.caches.folder is None:
             raise
         base_archive.forget_all(request.caches.folder)
-        return await _sources(step, _packed(step, outside, None), seed)
+        return await _both(step, skeleton, _packed(step, outside, None))
+
+
+async def _both(step: _Step, skeleton: Skeleton, packed: archive.Archive) -> tuple[dagger.Directory, str]:
+    dependencies = _dependencies(step, skeleton)
+    # A lock file that cargo has to make is made with the layer.
+    has_lock = (step.request.workspace.root / "Cargo.lock").is_file()
+    if has_lock and step.request.caches.does_without(step.volume, dependencies.build_id):
+        with contextlib.suppress(LayerNeededError):
+            return await _sources(step, packed, None, without=dependencies.build_id)
+    try:
+        return await _sources(step, packed, dependencies.container.directory(f"{OUT}/seed"))
+    except DependenciesFailedError:
+        # A skeleton that does not build says nothing about the workspace. Without it everything is compiled in the
+        # sources step: slower, and whatever is really wrong is then said in terms of the user's own files.
+        return await _sources(step, packed, None)
 
 
 def _packed(step: _Step, outside: Sequence[str], cache: Path | None) -> archive.Archive:
@@ -178,12 +195,20 @@ class _Step:
     """What both execs of a build share."""
 
     request: BuildRequest
-    key: str
+    volume: str
     base: Path
     root: str
 
 
-def _dependencies(step: _Step, skeleton: Skeleton) -> dagger.Container:
+@dataclass(frozen=True)
+class _Exec:
+    """A run of cargo.sh, and what names it."""
+
+    container: dagger.Container
+    build_id: str
+
+
+def _dependencies(step: _Step, skeleton: Skeleton) -> _Exec:
     request = step.request
     verbatim = (Path(os.path.normpath(request.workspace.root / path)) for path in skeleton.sources)
     entries = [
@@ -195,10 +220,11 @@ def _dependencies(step: _Step, skeleton: Skeleton) -> dagger.Container:
 
 
 async def _sources(
-    step: _Step, packed: archive.Archive, seed: dagger.Directory | None
+    step: _Step, packed: archive.Archive, seed: dagger.Directory | None, *, without: str = ""
 ) -> tuple[dagger.Directory, str]:
-    container = _exec(step, "sources", packed, step.request.source_arguments(), seed)
-    out = container.directory(OUT)
+    """Build on a layer of dependencies, or `without` the one of this name."""
+    run = _exec(step, "sources", packed, step.request.source_arguments(), seed, without)
+    out = run.container.directory(OUT)
     async with build_errors(functools.partial(_read_failure, step)):
         return out, await out.file("report").contents()
 
@@ -216,7 +242,8 @@ def _exec(
     packed: archive.Archive,
     arguments: tuple[str, ...],
     seed: dagger.Directory | None = None,
-) -> dagger.Container:
+    without: str = "",
+) -> _Exec:
     client = step.request.client
     container = (
         step.request.builder.with_mounted_cache(VOLUME, _volume(step, phase))
@@ -233,30 +260,16 @@ def _exec(
         container = container.with_mounted_directory(SEED, seed)
     for name, value in step.request.options.env.items():
         container = container.with_env_variable(name, value)
-    return container.with_exec(_command(step, phase, packed, arguments))
+    text = script("tree.sh", "proofs.sh", "cargo.sh")
+    build_id = _digest(text, packed.digest, step.root, *arguments, *_pairs(step.request.options))
+    base_path = f"{INPUT}/{packed.base.name}" if packed.base else ""
+    inputs = [f"{INPUT}/{packed.path.name}", packed.digest, base_path, step.root, SEED, without]
+    command = ["sh", "-c", text, "cargo.sh", phase, build_id, *inputs, STUB_MARKER, step.request.caches.clear]
+    return _Exec(container.with_exec([*command, *arguments]), build_id)
 
 
 def _volume(step: _Step, phase: Phase) -> dagger.CacheVolume:
-    return step.request.client.cache_volume(f"pytest-dagger-rust-{phase}-{step.key}")
-
-
-def _command(step: _Step, phase: Phase, packed: archive.Archive, cargo: tuple[str, ...]) -> list[str]:
-    text = script("tree.sh", "proofs.sh", "cargo.sh")
-    build_id = _digest(text, packed.digest, step.root, *cargo, *_pairs(step.request.options))
-    base = f"{INPUT}/{packed.base.name}" if packed.base else ""
-    inputs = [f"{INPUT}/{packed.path.name}", packed.digest, base, step.root, SEED]
-    return [
-        "sh",
-        "-c",
-        text,
-        "cargo.sh",
-        phase,
-        build_id,
-        *inputs,
-        STUB_MARKER,
-        step.request.caches.clear,
-        *cargo,
-    ]
+    return step.request.client.cache_volume(f"pytest-dagger-rust-{phase}-{step.volume}")
 
 
 def _pairs(options: CargoOptions) -> list[str]:

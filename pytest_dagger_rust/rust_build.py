@@ -38,9 +38,9 @@ class BuildReport:
     """What a build did.
 
     `compiled` and `fresh` are package names, in cargo's order; a package compiled twice is named twice. `seconds`
-    is the whole build as the caller waited for it, `steps` the seconds of each step in the container. `cached` is
+    is the whole build as the caller waited for it, `steps` the seconds of each step in its containers. `cached` is
     True when the engine had the very same build already and nothing ran. `reasons` says in words why a package was
-    compiled, `caches` for "dependencies" and "target folder" whether they were kept, new, or emptied and why.
+    compiled, `caches` for "dependencies" and "target folder" whether they were kept, new, not used, or emptied and why.
     `timings` says when each package was compiled, `sizes` has the bytes of each binary and of the target folder.
     """
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pytest_dagger_rust import messages
 from pytest_dagger_rust.caches import Caches
 from pytest_dagger_rust.outcome import section
-from pytest_dagger_rust.pipeline import VOLUME, BuildRequest, run_build, told_report
+from pytest_dagger_rust.pipeline import VOLUME, BuildRequest, run_build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -99,8 +99,7 @@ async def build_tests(
             caches or Caches(),
             tests=True,
         )
-        out, text = await run_build(request)
-        report = await told_report(request, text, started)
+        out, text, report = await run_build(request, started)
     container = (runner or builder).with_mounted_directory(f"{VOLUME}/target", out.directory("target"))
     container = container.with_mounted_file(SOURCES, out.file("sources.tar"))
     # Cargo tells of them as they get done; every worker of pytest-xdist has to have them in the same order.

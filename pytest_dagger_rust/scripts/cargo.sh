@@ -1,11 +1,12 @@
 # Runs cargo on an unpacked archive, inside the builder container. POSIX sh; coreutils or busybox. Follows tree.sh and
 # proofs.sh, with which it makes one script:
 #
-#   cargo.sh dependencies BUILD_ID ARCHIVE DIGEST BASE ROOT SEED MARKER CLEAR build [cargo flags...]
-#   cargo.sh sources      BUILD_ID ARCHIVE DIGEST BASE ROOT SEED MARKER CLEAR build|test [cargo flags...]
+#   cargo.sh dependencies BUILD_ID ARCHIVE DIGEST BASE ROOT SEED LAYER MARKER CLEAR build [cargo flags...]
+#   cargo.sh sources      BUILD_ID ARCHIVE DIGEST BASE ROOT SEED LAYER MARKER CLEAR build|test [cargo flags...]
 #
 # The volume at $VOLUME keeps, between runs, the source tree, the target folder, and proofs of what each artifact was
-# made from. A CLEAR that the volume has not seen before empties it first.
+# made from. A CLEAR that the volume has not seen before empties it first. LAYER names the dependency layer to do
+# without, and is empty where there is one at SEED.
 
 # Dependency sets a volume holds before it starts anew; what bounds its growth.
 KEEP=8
@@ -70,10 +71,21 @@ check_surroundings() {
 
 bound_growth() {
     mkdir -p "$VOLUME/seeds"
-    [ -e "$VOLUME/seeds/$1" ] && return
-    if [ "$(ls "$VOLUME/seeds" | wc -l)" -ge "$KEEP" ]; then
-        forget_outputs "emptied: it held $KEEP sets of dependencies"
-    fi
+    [ -e "$VOLUME/seeds/$1" ] || has_room || forget_outputs "emptied: it held $KEEP sets of dependencies"
+}
+
+has_room() {
+    [ "$(ls "$VOLUME/seeds" | wc -l)" -lt "$KEEP" ]
+}
+
+# A target folder with other dependencies needs no layer for these: cargo compiles what is missing. Where it has none,
+# a layer is worth making.
+check_layer() {
+    [ -n "$layer" ] || return 0
+    [ -d "$target" ] || fail 97 "there are no compiled dependencies to start from"
+    [ -e "$VOLUME/seeds/$layer" ] || { [ ! -e "$VOLUME/running" ] && has_room; } ||
+        fail 97 "the target folder does not take these dependencies"
+    : >"$VOLUME/seeds/$layer"
 }
 
 # Put the compiled dependencies of the layer beside what the volume has; never over it.
@@ -334,6 +346,8 @@ report() {
     wait
     echo "== target size"
     cut -f 1 "$work/target.size"
+    echo "== dependencies steps"
+    cat "$seed/steps" 2>/dev/null || true
     echo "== steps"
     cat "$out/steps"
 }
@@ -348,6 +362,8 @@ build_dependencies() {
     cp "$out/messages" "$out/timeline" "$out/seed"
     date +%s.%N >"$out/seed/finished"
     : >"$VOLUME/seeds/$build_id"
+    step dependencies
+    cp "$out/steps" "$out/seed/steps"
 }
 
 # Cargo itself may have changed the lock file: a build begins with the user's, or where there is none with the one
@@ -387,8 +403,10 @@ build_sources() {
 set -eu
 export LC_ALL=C
 
-phase=$1 build_id=$2 archive=$3 digest=$4 base=$5 root=$6 seed=$7 marker=$8 clear=$9
+phase=$1 build_id=$2 archive=$3 digest=$4 base=$5 root=$6 seed=$7 layer=$8 marker=$9
 shift 9
+clear=$1
+shift
 target=$VOLUME/target
 out=/out
 volume_state=kept
@@ -405,6 +423,7 @@ flock -n 9 || {
 step lock
 clear_once
 [ -d "$target" ] || [ "$volume_state" = cleared ] || volume_state=new
+check_layer
 check_clock
 sync_tree
 check_surroundings

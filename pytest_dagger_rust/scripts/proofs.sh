@@ -79,21 +79,34 @@ prove() {
             for (i = 1; i <= kept; i++) found = found (i > 1 ? "/" : "") parts[i]
             return found
         }
-        # Read what a dep-info file names into inputs; paths are relative to the root or to the tree.
-        function read_inputs(file, info, line, words, count, i) {
+        # A program and a library of one package mostly have the same name, and so have their dep-info files.
+        function is_library(path) {
+            return path ~ /\.(rlib|rmeta|so|dylib|a)$/
+        }
+        # Read what a dep-info file names into inputs, unless it is of a program and the file a library, or the reverse.
+        function read_inputs(file, info, line, lines, count, has_library, i) {
+            count = has_library = 0
             while ((getline line <info) > 0) {
                 if (substr(line, 1, 1) == "#") continue
                 gsub(/\\ /, "\001", line)
-                count = split(line, words, " ")
-                for (i = 1; i <= count; i++) {
-                    gsub("\001", " ", words[i])
-                    sub(/:$/, "", words[i])
-                    inputs[file, normal(words[i])]
-                    if (substr(words[i], 1, 1) != "/") inputs[file, normal(root words[i])]
-                }
+                lines[++count] = line
+                # A line without inputs is that of an input.
+                if (sub(/: .*/, "", line) && is_library(line)) has_library = 1
             }
             close(info)
+            if (has_library != is_library(file)) return
+            for (i = 1; i <= count; i++) read_words(file, lines[i])
             known[file]
+        }
+        # Paths are relative to the root or to the tree.
+        function read_words(file, line, words, count, i) {
+            count = split(line, words, " ")
+            for (i = 1; i <= count; i++) {
+                gsub("\001", " ", words[i])
+                sub(/:$/, "", words[i])
+                inputs[file, normal(words[i])]
+                if (substr(words[i], 1, 1) != "/") inputs[file, normal(root words[i])]
+            }
         }
         # An input may be a folder, of a build script.
         function is_input(file, path) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,10 @@ class Scenario:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+    def lock(self) -> None:
+        """Have cargo write the lock file that the manifests ask for."""
+        subprocess.run(["cargo", "update", "--quiet", "--workspace"], cwd=self.root, check=True)
 
     def build(self, **changes: Any) -> RustBuild:
         """Load the workspace and build it, with the scenario's options changed by `changes`."""

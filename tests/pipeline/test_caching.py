@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pytest_dagger_rust.caches import Caches
-from tests.pipeline.volume import prune
+from pytest_dagger_rust.pipeline import VOLUME
+from tests.pipeline.volume import in_volume, prune
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,11 +58,15 @@ def test_dependencies_are_compiled_once_and_an_edit_compiles_own_crates_only(
     assert cold.report.fresh == ()
     assert cold.report.caches == {"dependencies": "new", "target folder": "new"}
     assert set(cold.report.reasons.values()) == {"not built before"}
+    steps = ["dependencies", "lock", "sync", "seed", "cargo", "prove", "hand_out"]
+    assert list(cold.report.steps) == steps
+    assert 0 < sum(cold.report.steps.values()) < cold.report.seconds
     assert cold.blocking.run("app", check=True).stdout == "one 7 1.2.3\n"
 
     unchanged = scenario.build()
     assert unchanged.report.cached
     assert unchanged.report.compiled == ()
+    assert unchanged.report.steps == {}
     assert unchanged.report.reasons == {}
     assert unchanged.report.caches == {"dependencies": "kept", "target folder": "kept"}
     assert sorted(unchanged.report.fresh) == ["app", "cfg-if", "itoa", "library"]
@@ -67,6 +74,7 @@ def test_dependencies_are_compiled_once_and_an_edit_compiles_own_crates_only(
     scenario.replace("app/src/main.rs", "{} {} {}", "{}-{}-{}")
     edited = scenario.build()
     assert edited.report.compiled == ("app",)
+    assert list(edited.report.steps) == steps[1:]
     assert edited.report.reasons == {"app": "app/src/main.rs changed"}
     assert edited.blocking.run("app", check=True).stdout == "one-7-1.2.3\n"
 
@@ -120,3 +128,53 @@ def test_dropped_and_cleared_caches_are_told(make_scenario: MakeScenario, tmp_pa
     scenario.caches = Caches(tmp_path / "cache", clear="once")
     assert scenario.build().report.caches["target folder"] == "cleared"
     assert scenario.build().report.cached
+
+
+def test_a_warm_volume_does_without_a_new_layer(make_scenario: MakeScenario, tmp_path: Path) -> None:
+    """What a bumped dependency concerns is compiled once, at once; the layer is made when the volume is gone."""
+    scenario = make_scenario(WORKSPACE)
+    scenario.caches = Caches(tmp_path / "cache")
+    scenario.lock()
+    scenario.build()
+    scenario.replace("app/Cargo.toml", "=1.0.15", "=1.0.14")
+    scenario.lock()
+    bumped = scenario.build()
+    assert bumped.report.compiled == ("itoa", "app")
+    assert bumped.report.caches == {"dependencies": "not used", "target folder": "kept"}
+    assert "dependencies" not in bumped.report.steps
+    assert scenario.build().report.cached
+    scenario.replace("app/src/main.rs", "{} {} {}", "{}-{}-{}")
+    assert scenario.build().report.compiled == ("app",)
+
+    prune(scenario)
+    scenario.replace("app/src/main.rs", "{}-{}-{}", "{}+{}+{}")
+    pruned = scenario.build()
+    assert sorted(pruned.report.compiled) == ["app", "cfg-if", "itoa", "library"]
+    assert pruned.report.caches == {"dependencies": "new", "target folder": "dropped by the engine"}
+    scenario.replace("app/src/main.rs", "{}+{}+{}", "{}/{}/{}")
+    edited = scenario.build()
+    assert edited.report.caches == {"dependencies": "kept", "target folder": "kept"}
+    assert edited.blocking.run("app", check=True).stdout == "one/7/1.2.3\n"
+
+
+@pytest.mark.parametrize(
+    ("accident", "state"),
+    [
+        ("for set in 2 3 4 5 6 7 8; do : >seeds/$set; done", "emptied: it held 8 sets of dependencies"),
+        (": >running", "emptied: a build had been interrupted"),
+        ("rm -r target", "dropped by the engine"),
+    ],
+)
+def test_a_layer_is_made_where_the_volume_does_not_serve(
+    make_scenario: MakeScenario, tmp_path: Path, accident: str, state: str
+) -> None:
+    """A volume that is full, was interrupted, or is gone, takes new dependencies from a layer only."""
+    scenario = make_scenario(WORKSPACE)
+    scenario.caches = Caches(tmp_path / "cache")
+    scenario.lock()
+    scenario.build()
+    in_volume(scenario, f"cd {VOLUME}; {accident}")
+    scenario.replace("app/Cargo.toml", "=1.0.15", "=1.0.14")
+    scenario.lock()
+    report = scenario.build().report
+    assert report.caches == {"dependencies": "new", "target folder": state}

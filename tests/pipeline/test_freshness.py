@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import pytest
 from allpairspy import AllPairs  # pyright: ignore[reportMissingTypeStubs]
 
+from pytest_dagger_rust.caches import Caches
 from tests.pipeline import accidents
 from tests.pipeline.scenario import Scenario
 from tests.pipeline.telltale import MODIFICATIONS, TIMES, Telltale
@@ -95,7 +96,10 @@ def stage(
         accidents.use_volume(patch, uuid.uuid4().hex)
         builder = next(iter(toolchains.values()))
         root = tmp_path_factory.mktemp("telltale") / "workspace"
-        telltale = Telltale(Scenario(engine, root, builder, rust_runtime_container))
+        # With memory, as in pytest's runs: a warm volume then does without some of the layers.
+        caches = Caches(tmp_path_factory.mktemp("caches"))
+        scenario = Scenario(engine, root, builder, rust_runtime_container, caches=caches)
+        telltale = Telltale(scenario)
         stage = Stage(telltale, toolchains)
         telltale.write_all()
         assert telltale.told() == telltale.expected()

@@ -70,6 +70,32 @@ def test_a_library_cargo_wrongly_calls_fresh_is_built_anew(make_scenario: MakeSc
     assert scenario.output() == "two other\n"
 
 
+BOTH = {
+    **workspace('fn main() {\n    println!("one {}", app::word());\n}\n'),
+    "src/lib.rs": 'pub fn word() -> &\'static str {\n    include_str!("../data file.txt")\n}\n',
+}
+
+
+def test_a_library_is_not_taken_for_the_program_of_its_name(make_scenario: MakeScenario) -> None:
+    """An edit of the program is none of the library beside it: cargo is right to call that one fresh."""
+    scenario = make_scenario(BOTH)
+    assert scenario.output() == "one first\n"
+    library = f"stat -c %y {VOLUME}/target/debug/libapp.rlib"
+    compiled = in_volume(scenario, library)
+    scenario.replace("src/main.rs", "one", "two")
+    assert scenario.output() == "two first\n"
+    assert in_volume(scenario, library) == compiled
+
+
+def test_a_program_is_not_taken_for_the_library_of_its_name(make_scenario: MakeScenario) -> None:
+    """What the library alone has included is looked at, also where cargo cannot see that it has changed."""
+    scenario = make_scenario(BOTH)
+    with_old_dates(scenario)
+    assert scenario.output() == "one first\n"
+    scenario.replace("data file.txt", "first", "other")
+    assert scenario.output() == "one other\n"
+
+
 def test_a_binary_of_other_flags_proves_nothing(make_scenario: MakeScenario) -> None:
     """The proof is of one file: that a build with other flags is fresh says nothing of this one."""
     features = "[features]\nother = []\n"
