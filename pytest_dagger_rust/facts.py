@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_dagger_rust.messages import Diagnostic
-    from pytest_dagger_rust.options import CargoOptions
     from pytest_dagger_rust.watch import Build
 
 
@@ -75,8 +74,8 @@ class BuildFacts:
 def facts_of(build: Build) -> BuildFacts:
     """Gather the facts of one build, failed or not."""
     common: dict[str, Any] = {
-        "name": _name(build.options),
-        "key": hashlib.sha256(f"{build.root}\0{build.options.describe()}".encode()).hexdigest()[:12],
+        "name": _name(build),
+        "key": hashlib.sha256(f"{build.root}\0{_command(build)}".encode()).hexdigest()[:12],
         "root": str(build.root),
         "started": build.started,
         "seconds": build.seconds,
@@ -101,11 +100,14 @@ def facts_of(build: Build) -> BuildFacts:
     )
 
 
-def _name(options: CargoOptions) -> str:
+def _name(build: Build) -> str:
     # Values of variables may be secrets, and what is told here ends up in files.
-    variables = [f"{name}=..." for name in options.env]
-    flags = replace(options, env={}).describe()
-    return " ".join(filter(None, [*variables, "cargo build", flags]))
+    variables = [f"{name}=..." for name in build.options.env]
+    return " ".join([*variables, _command(replace(build, options=replace(build.options, env={})))])
+
+
+def _command(build: Build) -> str:
+    return f"cargo {'test' if build.tests else 'build'} {build.options.describe()}".rstrip()
 
 
 def _cache(*, cached: bool, compiled: int, fresh: int) -> str:

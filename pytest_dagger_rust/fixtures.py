@@ -163,10 +163,12 @@ def _rust_tests(  # pyright: ignore[reportUnusedFunction]
             excludes=rust_source_excludes,
             caches=_rust_caches,
         )
+        done(build)
         timeout = _settings(pytestconfig)["test_timeout"]
         return ListedTests(_dagger_engine, build, await list_tests(build, timeout))
 
-    with pytestconfig.stash[DISPLAY_KEY].watch.waiting("building the Rust tests"):
+    watch = pytestconfig.stash[DISPLAY_KEY].watch
+    with watch.observe(rust_test_options, rust_workspace.root, tests=True) as done:
         return _dagger_engine.call(run)
 
 

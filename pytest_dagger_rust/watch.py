@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_dagger_rust.options import CargoOptions
     from pytest_dagger_rust.rust_build import RustBuild
+    from pytest_dagger_rust.rust_test_build import RustTestBuild
 
 
 class Waits(Protocol):
@@ -30,13 +31,14 @@ class Waits(Protocol):
 
 @dataclass
 class Build:
-    """One build: its options, the seconds it was waited for, and what came of it."""
+    """One build, of programs or of tests: its options, the seconds it was waited for, and what came of it."""
 
     options: CargoOptions
     root: Path
     started: float
+    tests: bool = False
     seconds: float = 0.0
-    made: RustBuild | None = None
+    made: RustBuild | RustTestBuild | None = None
     error: BaseException | None = None
 
 
@@ -64,16 +66,18 @@ class Watch:
             self.waits.append((what, time.monotonic() - started))
 
     @contextlib.contextmanager
-    def observe(self, options: CargoOptions, root: Path) -> Generator[Callable[[RustBuild], None]]:
+    def observe(
+        self, options: CargoOptions, root: Path, *, tests: bool = False
+    ) -> Generator[Callable[[RustBuild | RustTestBuild], None]]:
         """Enclose a build of the workspace at `root`; what it gives is called with the build when there is one."""
-        build = Build(options, root, time.time())
+        build = Build(options, root, time.time(), tests)
         self.builds.append(build)
 
-        def done(made: RustBuild) -> None:
+        def done(made: RustBuild | RustTestBuild) -> None:
             build.made = made
 
         try:
-            with self.waiting("building"):
+            with self.waiting("building the Rust tests" if tests else "building"):
                 yield done
         except BaseException as error:
             build.error = error

@@ -73,6 +73,7 @@ def test_every_test_of_the_workspace_is_an_item(project: Project) -> None:
     result = project.pytest("-v", "-rs", "--deselect=crates/bad")
     assert outcomes(result) == {"tests/test_any.py::test_any": "passed", **GOOD}
     result.stdout.fnmatch_lines(['SKIPPED * crates/good/src/lib.rs: #?ignore = "needs the moon"?'])
+    result.stdout.re_match_lines([r"build +compiled", r"cargo test --package \* +3 "])
 
 
 def test_each_way_to_fail_is_told(project: Project, tmp_path: Path) -> None:
