@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DEPENDENCIES = "dependencies"
 TARGET = "target folder"
+PACKAGES = "downloaded packages"
 
 KEPT = "kept"
 NEW = "new"

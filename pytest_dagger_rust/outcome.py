@@ -92,8 +92,13 @@ def _timings(
 def _sizes(text: str) -> dict[str, int]:
     pairs = (line.partition(" ") for line in section(text, "sizes"))
     sizes = {name: int(size) for size, _, name in pairs}
-    if kilobytes := section(text, "target size"):
-        sizes[caches.TARGET] = int(kilobytes[0]) * 1024
+    for headline, name in (
+        ("target size", caches.TARGET),
+        ("layer size", caches.DEPENDENCIES),
+        ("packages size", caches.PACKAGES),
+    ):
+        if kilobytes := section(text, headline):
+            sizes[name] = int(kilobytes[0]) * 1024
     return sizes
 
 

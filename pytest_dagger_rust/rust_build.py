@@ -41,7 +41,8 @@ class BuildReport:
     is the whole build as the caller waited for it, `steps` the seconds of each step in its containers. `cached` is
     True when the engine had the very same build already and nothing ran. `reasons` says in words why a package was
     compiled, `caches` for "dependencies" and "target folder" whether they were kept, new, not used, or emptied and why.
-    `timings` says when each package was compiled, `sizes` has the bytes of each binary and of the target folder.
+    `timings` says when each package was compiled. `sizes` has the bytes of each binary, of the target folder, and as
+    they were when the dependencies were compiled, of these and of the downloaded packages.
     """
 
     compiled: tuple[str, ...]

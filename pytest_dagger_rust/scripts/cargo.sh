@@ -346,6 +346,10 @@ report() {
     wait
     echo "== target size"
     cut -f 1 "$work/target.size"
+    echo "== layer size"
+    cut -f 1 "$seed/size" 2>/dev/null || true
+    echo "== packages size"
+    cut -f 1 "$seed/packages.size" 2>/dev/null || true
     echo "== dependencies steps"
     cat "$seed/steps" 2>/dev/null || true
     echo "== steps"
@@ -356,12 +360,15 @@ build_dependencies() {
     restore_lock
     run_cargo "$@"
     mkdir -p "$out/seed"
+    du -sk "$PACKAGES" >"$out/seed/packages.size" 2>/dev/null &
     cp -a "$target" "$out/seed/target"
+    du -sk "$out/seed/target" >"$out/seed/size" 2>/dev/null || true
     cp "$tree/$root/Cargo.lock" "$out/seed/Cargo.lock"
     echo "$build_id" >"$out/seed/key"
     cp "$out/messages" "$out/timeline" "$out/seed"
     date +%s.%N >"$out/seed/finished"
     : >"$VOLUME/seeds/$build_id"
+    wait
     step dependencies
     cp "$out/steps" "$out/seed/steps"
 }

@@ -60,6 +60,10 @@ def test_dependencies_are_compiled_once_and_an_edit_compiles_own_crates_only(
     assert set(cold.report.reasons.values()) == {"not built before"}
     steps = ["dependencies", "lock", "sync", "seed", "cargo", "prove", "hand_out"]
     assert list(cold.report.steps) == steps
+    sizes = cold.report.sizes
+    assert list(sizes) == ["app", "target folder", "dependencies", "downloaded packages"]
+    assert 10_000 < sizes["dependencies"] < sizes["target folder"] < 50_000_000
+    assert sizes["downloaded packages"] > 10_000
     assert 0 < sum(cold.report.steps.values()) < cold.report.seconds
     assert cold.blocking.run("app", check=True).stdout == "one 7 1.2.3\n"
 
