@@ -42,16 +42,41 @@ own_artifacts() {
 # "<file> <dep-info file>", with a tab between, for every artifact that cargo calls fresh. Beside one that cargo puts in
 # place for another, it need not write dep-info: there is rustc's, for the crate in all the forms it was compiled in.
 dep_infos() {
-    while IFS=$tab read -r fresh file _; do
-        [ "$fresh" = fresh ] || continue
-        folder=${file%/*} name=${file##*/}
-        stem=${name%.*}
-        crate=$(echo "$stem" | tr - _)
-        for info in "$file.d" "$folder/$stem.d" "$folder/${stem#lib}.d" \
-            "$folder/deps/$crate"-*.d "$folder/deps/${crate#lib}"-*.d; do
-            [ ! -e "$info" ] || printf '%s\t%s\n' "$file" "$info"
-        done
-    done <"$work/artifacts"
+    cut -f 2 "$work/artifacts" | sed 's|/[^/]*$||' | sort -u | while IFS= read -r folder; do
+        printf '%s\n' "$folder"/*.d "$folder"/deps/*.d
+    done >"$work/infos"
+    awk -F '\t' '
+        function note(info) {
+            if (info in infos) print $2 "\t" info
+        }
+        function note_forms(crate, count, found, i) {
+            count = split(forms[crate], found, "\t")
+            for (i = 1; i <= count; i++) print $2 "\t" found[i]
+        }
+        FILENAME == ARGV[1] {
+            infos[$0]
+            crate = $0
+            if (sub(/-[^-\/]*\.d$/, "", crate) && sub(/\/deps\//, "/", crate)) {
+                forms[crate] = (crate in forms) ? forms[crate] "\t" $0 : $0
+            }
+            next
+        }
+        $1 == "fresh" {
+            folder = name = $2
+            sub(/[^\/]*$/, "", folder)
+            sub(/.*\//, "", name)
+            sub(/\.[^.]*$/, "", name)
+            short = name
+            sub(/^lib/, "", short)
+            note($2 ".d")
+            note(folder name ".d")
+            if (short != name) note(folder short ".d")
+            gsub(/-/, "_", name)
+            gsub(/-/, "_", short)
+            note_forms(folder name)
+            if (short != name) note_forms(folder short)
+        }
+    ' "$work/infos" "$work/artifacts"
 }
 
 # Fails when an artifact that cargo calls fresh cannot be proved.
@@ -94,7 +119,7 @@ prove() {
                 if (sub(/: .*/, "", line) && is_library(line)) has_library = 1
             }
             close(info)
-            if (has_library != is_library(file)) return
+            if (!count || has_library != is_library(file)) return
             for (i = 1; i <= count; i++) read_words(file, lines[i])
             known[file]
         }
