@@ -37,7 +37,7 @@ def test_floor():
 class Figures:
     """Seconds by situation and peer, and what else was measured, for one workload.
 
-    `floor` is in seconds, `memory` in MB above that of the floor.
+    `floor` is in seconds, `memory` in MB above that of the floor. Medians are of `repeat` builds.
     """
 
     workload: str
@@ -48,6 +48,7 @@ class Figures:
     fixture: dict[str, float] = field(default_factory=dict[str, float])
     steps: dict[str, dict[str, float]] = field(default_factory=dict[str, "dict[str, float]"])
     memory: float = 0.0
+    repeat: int = REPEAT
 
     def note(self, situation: str, peer: Peer, seconds: float) -> None:
         """Keep a figure, and say it, because the whole takes long."""

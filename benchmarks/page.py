@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 
-from benchmarks.builds import REPEAT
 from benchmarks.timing import table
 
 if TYPE_CHECKING:
@@ -40,8 +39,8 @@ what can be compared.
 - *cargo build* is the limit: the machine's own, without a container.
 - *cargo-chef*, the *Dockerfile* with a cache mount and *the blog post's listing* that this project began with build
   on the same engine. Installing cargo-chef is not counted.
-- Medians of {repeat}; cold and with a bumped dependency, those of the last three are measured once. Packages had been
-  downloaded before, except by cargo-chef and the blog post's listing in the cold build, which keep no downloads.
+- Figures are medians. Cold and with a bumped dependency, the last three are measured once. Packages had been downloaded
+  before, except by cargo-chef and the blog post's listing in the cold build, which keep no downloads.
 """
 
 NOTES = """\
@@ -54,7 +53,7 @@ def write(figures: Mapping[str, Figures], runs: str, model: str) -> None:
     """Write the page and the plot."""
     workloads = {name: item for name, item in figures.items() if name != "surroundings"}
     parts = [
-        INTRODUCTION.format(cores=os.cpu_count(), machine=platform.machine(), repeat=REPEAT),
+        INTRODUCTION.format(cores=os.cpu_count(), machine=platform.machine()),
         "![seconds above the floor after an edit](performance.svg)\n",
         *(_workload(item) for item in workloads.values()),
         NOTES,
@@ -76,7 +75,8 @@ def _workload(figures: Figures) -> str:
         rows.append([name, *(f"{value:.2f} s" if value is not None else "" for value in row)])
     rows.append(["packages compiled by this plugin", *(str(figures.compiled[name]) for name in situations)])
     title = f"## {figures.workload}, {figures.packages} locked packages\n\n"
-    return f"{title}Floor: {figures.floor:.2f} s.\n\n{table(['', *situations], rows)}"
+    text = f"Floor: {figures.floor:.2f} s. Medians of {figures.repeat}.\n\n"
+    return f"{title}{text}{table(['', *situations], rows)}"
 
 
 def _asked(figures: Mapping[str, Figures]) -> str:
