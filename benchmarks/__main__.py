@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from benchmarks import page, runs, workspace_model
 from benchmarks.builds import Figures, measure, measure_surroundings
@@ -25,21 +26,30 @@ def hosts_toolchain() -> str:
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
-def measured(names: list[str]) -> dict[str, object]:
-    """Measure what was asked for; a place of its own is deleted at the end."""
+def measure_all(names: list[str]) -> None:
+    """Measure what was asked for, and keep each part once it is there; what is built is deleted at the end."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    found: dict[str, object] = {}
     try:
         if RIPGREP.name in names:
+            keep("runs", runs.results())
+            keep("workspace model", workspace_model.results())
             surroundings = measure_surroundings(RIPGREP, made(folder / "surroundings"))
-            found["surroundings"] = dataclasses.asdict(surroundings)
+            keep("surroundings", dataclasses.asdict(surroundings))
         for name in names:
-            found[name] = dataclasses.asdict(measure(ALL[name], made(folder / name)))
+            keep(name, dataclasses.asdict(measure(ALL[name], made(folder / name))))
+            shutil.rmtree(folder / name)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    found["runs"] = runs.results()
-    found["workspace model"] = workspace_model.results()
-    return found
+
+
+def kept() -> dict[str, Any]:
+    """Give the figures that are kept."""
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
+def keep(name: str, figures: object) -> None:
+    """Keep the figures of one part in place of its earlier ones."""
+    RESULTS.write_text(json.dumps({**kept(), name: figures}, indent=1))
 
 
 def made(folder: Path) -> Path:
@@ -62,9 +72,8 @@ def main() -> None:
     # Python keeps bytecode unless it is told not to; a run that may not keep it measures the compiler.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if not asked.page:
-        kept: dict[str, object] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        RESULTS.write_text(json.dumps({**kept, **measured(asked.workloads)}, indent=1))
-    found = json.loads(RESULTS.read_text())
+        measure_all(asked.workloads)
+    found = kept()
     figures = {name: Figures(**found[name]) for name in ("surroundings", *ALL) if name in found}
     page.write(figures, found["runs"], found["workspace model"])
 
