@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.workloads import Workload
 
 REPEAT = int(os.environ.get("BENCH_REPEAT", "5"))
+COLD = int(os.environ.get("BENCH_COLD", REPEAT))
 BUMPED = "one dependency bumped"
 FLOOR = """\
 import pathlib, resource
@@ -37,7 +38,8 @@ def test_floor():
 class Figures:
     """Seconds by situation and peer, and what else was measured, for one workload.
 
-    `floor` is in seconds, `memory` in MB above that of the floor. Medians are of `repeat` builds.
+    `floor` is in seconds, `memory` in MB above that of the floor. Medians are of `repeat` builds, those from
+    nothing of `cold`.
     """
 
     workload: str
@@ -49,6 +51,7 @@ class Figures:
     steps: dict[str, dict[str, float]] = field(default_factory=dict[str, "dict[str, float]"])
     memory: float = 0.0
     repeat: int = REPEAT
+    cold: int = COLD
 
     def note(self, situation: str, peer: Peer, seconds: float) -> None:
         """Keep a figure, and say it, because the whole takes long."""
@@ -107,7 +110,7 @@ def cold(peer: Peer, workload: Workload, root: Path) -> float:
     if isinstance(peer, Dockerfile):
         peer.prepare(root)
     places = (
-        [root.parent / f"cold-{number}" / "tree" for number in range(1, REPEAT)] if is_compared(peer) else []
+        [root.parent / f"cold-{number}" / "tree" for number in range(1, COLD)] if is_compared(peer) else []
     )
     seconds: list[float] = []
     for place in places:

@@ -75,7 +75,7 @@ def _workload(figures: Figures) -> str:
         rows.append([name, *(f"{value:.2f} s" if value is not None else "" for value in row)])
     rows.append(["packages compiled by this plugin", *(str(figures.compiled[name]) for name in situations)])
     title = f"## {figures.workload}, {figures.packages} locked packages\n\n"
-    text = f"Floor: {figures.floor:.2f} s. Medians of {figures.repeat}.\n\n"
+    text = f"Floor: {figures.floor:.2f} s. Medians of {figures.repeat}, cold of {figures.cold}.\n\n"
     return f"{title}{text}{table(['', *situations], rows)}"
 
 
