@@ -31,10 +31,11 @@ def measure_all(names: list[str]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
         if RIPGREP.name in names:
-            keep("runs", runs.results())
-            keep("workspace model", workspace_model.results())
+            # First, because a process begins with the memory of the one that starts it.
             surroundings = measure_surroundings(RIPGREP, made(folder / "surroundings"))
             keep("surroundings", dataclasses.asdict(surroundings))
+            keep("runs", runs.results())
+            keep("workspace model", workspace_model.results())
         for name in names:
             keep(name, dataclasses.asdict(measure(ALL[name], made(folder / name))))
             shutil.rmtree(folder / name)

@@ -80,14 +80,13 @@ def _workload(figures: Figures) -> str:
 
 
 def _asked(figures: Mapping[str, Figures]) -> str:
-    rows = [row for item in figures.values() for row in _checks(item)]
+    rows = _surroundings(figures["surroundings"])
+    rows += [row for name, item in figures.items() if name != "surroundings" for row in _checks(item)]
     return f"## What is asked, and what was measured\n\n{table(['', 'asked', 'measured', ''], rows)}"
 
 
 def _checks(figures: Figures) -> list[list[str]]:
     seconds, floor, name = figures.seconds, figures.floor, figures.workload
-    if name and figures.memory:
-        return _surroundings(figures)
     found = [
         _check(f"{name}: nothing changed, above the floor", 0.9, seconds["nothing changed"][PLUGIN] - floor),
         _check(f"{name}: nothing changed, the build fixture alone", 0.3, figures.fixture["nothing changed"]),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
+import gc
 import os
 import uuid
 from pathlib import Path
@@ -58,6 +60,8 @@ def _dagger_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:  # pyright:
         watch.progress.follow(lambda: engine.log)
         with watch.waiting(CONNECTING):
             engine.open()
+        # When Python ends, it looks through all objects once more, and the SDK has made a hundred thousand of them.
+        atexit.register(gc.freeze)
     except EngineUnavailable as error:
         if settings["on_missing_engine"] == "skip":
             pytest.skip(str(error).splitlines()[0])

@@ -266,3 +266,19 @@ def test_a_worker_dies_while_it_builds(
     result.assert_outcomes(passed=7, failed=1)
     result.stdout.fnmatch_lines(["*worker 'gw*' crashed while running*"])
     assert (bare_project.folder / "died").exists()
+
+
+AT_THE_END = """
+import atexit, gc
+
+# What is registered first is called last.
+atexit.register(lambda: print(f"frozen: {gc.get_freeze_count() > 100_000}"))
+
+def test_client(dagger_client):
+    pass
+"""
+
+
+def test_the_end_is_not_spent_on_looking_for_garbage(project: Project) -> None:
+    """The interpreter ends without a look at all the objects that the SDK has made."""
+    project.pytest("-s", end=AT_THE_END).stdout.fnmatch_lines(["frozen: True"])
