@@ -31,8 +31,8 @@ INTRODUCTION = """\
 
 Written by `make bench`, which measures all of it in one run, on one machine ({cores} cores, {machine}): published
 applications with their lock files, in the dev profile, built by the machine's own toolchain on both sides. Seconds
-are from the start of a command to the output of the program. Absolute figures are those of one machine; ratios are
-what can be compared.
+are from the start of a command to its end, after the output of the program. Absolute figures are those of one machine;
+ratios are what can be compared.
 
 - *floor* is a pytest run of one test that only imports dagger. Everything this plugin does is above it, and so is
   what the peers on the engine do, which import dagger too.

@@ -132,9 +132,9 @@ async def build(
 
 
 async def run_build(request: BuildRequest, started: float) -> tuple[dagger.Directory, str, BuildReport]:
-    """Run both execs of a build that began at `started`, in seconds since the epoch.
+    """Run the execs of a build that began at `started`, in seconds since the epoch.
 
-    Gives the folder that the second one hands out, all that it said, and the report read from that.
+    Gives the folder that the last one hands out, all that it said, and the report read from that.
     """
     name = _digest(str(request.workspace.root), *request.source_arguments(), *_pairs(request.options))
     async with engine_errors():
@@ -158,15 +158,17 @@ async def _run(request: BuildRequest, volume: str) -> tuple[dagger.Directory, st
     base, root = tree_base(request.workspace, outside)
     step = _Step(request, volume, base, root)
     try:
-        return await _both(step, skeleton, _packed(step, outside, request.caches.folder))
+        return await _run_execs(step, skeleton, _packed(step, outside, request.caches.folder))
     except SourcesChangedError:
         if request.caches.folder is None:
             raise
         base_archive.forget_all(request.caches.folder)
-        return await _both(step, skeleton, _packed(step, outside, None))
+        return await _run_execs(step, skeleton, _packed(step, outside, None))
 
 
-async def _both(step: _Step, skeleton: Skeleton, packed: archive.Archive) -> tuple[dagger.Directory, str]:
+async def _run_execs(
+    step: _Step, skeleton: Skeleton, packed: archive.Archive
+) -> tuple[dagger.Directory, str]:
     dependencies = _dependencies(step, skeleton)
     # A lock file that cargo has to make is made with the layer.
     has_lock = (step.request.workspace.root / "Cargo.lock").is_file()
