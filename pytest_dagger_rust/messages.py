@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# Where what is compiled only for others lies, in each of cargo's layouts of the build folder.
+_INTERMEDIATE = ("deps/*", "build/*/*/out/*")
 _OLD_PACKAGE_ID = re.compile(r"(?P<name>\S+) (?P<version>\S+) \(.*\)")
 
 
@@ -73,7 +75,9 @@ class Artifact:
         if not {"cdylib", "staticlib"}.intersection(self.crate_types):
             return ()
         files = (PurePosixPath(name) for name in self.filenames)
-        return tuple(f.name for f in files if f.suffix in {".so", ".a"} and f.parent.name != "deps")
+        return tuple(
+            f.name for f in files if f.suffix in {".so", ".a"} and not any(map(f.match, _INTERMEDIATE))
+        )
 
 
 @dataclass(frozen=True)

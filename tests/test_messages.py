@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,29 @@ def test_a_compile_error_keeps_rustcs_rendering_and_place(tmp_path: Path) -> Non
     assert [(span.file, span.line, span.column) for span in error.spans] == [("src/main.rs", 2, 23)]
     assert "\x1b[" in error.rendered
     assert error.text.startswith("error[E0308]: mismatched types\n --> src/main.rs:2:23")
+
+
+@pytest.mark.parametrize("layout", ["false", "true"])
+def test_a_library_that_only_others_are_linked_with_is_not_put_in_place(tmp_path: Path, layout: str) -> None:
+    """Cargo names its files as it does those of one that was asked for, in each layout of the build folder."""
+    library = '[lib]\ncrate-type = ["cdylib", "staticlib", "rlib"]\n'
+    rest = 'library = { path = "library" }\n[workspace]\nmembers = ["library"]\n'
+    for folder, file, manifest in (
+        (tmp_path, "main.rs", f"{MANIFEST}[dependencies]\n{rest}"),
+        (tmp_path / "library", "lib.rs", f"{MANIFEST.replace('demo', 'library')}{library}"),
+    ):
+        (folder / "src").mkdir(parents=True)
+        (folder / "src" / file).write_text("fn main() {}\n" if file == "main.rs" else "")
+        (folder / "Cargo.toml").write_text(manifest)
+    env = {**os.environ, "RUSTC_BOOTSTRAP": "1", "CARGO_UNSTABLE_BUILD_DIR_NEW_LAYOUT": layout}
+
+    def libraries(*flags: str) -> dict[str, tuple[str, ...]]:
+        command = ["cargo", "build", "--offline", "--message-format=json", *flags]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+        return {artifact.name: artifact.libraries for artifact in parse(done.stdout.splitlines()).artifacts}
+
+    assert libraries() == {"library": (), "demo": ()}
+    assert libraries("--workspace") == {"library": ("liblibrary.so", "liblibrary.a"), "demo": ()}
 
 
 @pytest.mark.parametrize(

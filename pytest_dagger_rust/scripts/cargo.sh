@@ -184,21 +184,26 @@ call_cargo() {
     cargo "$subcommand" --verbose --message-format=json-diagnostic-rendered-ansi "$@"
 }
 
-# Cargo's messages have no times. How far its two outputs have grown, looked at ten times a second, gives them.
+# Cargo's messages have no times. How far its two outputs have grown, looked at ten times a second, gives them; each
+# look is one process, because the compiler needs the processor.
 watch_growth() {
     while read -r time _ </proc/uptime; do
-        echo "$time $(wc -c <"$out/stderr") $(wc -c <"$out/messages")"
+        growth "$time"
         sleep 0.1 2>/dev/null || sleep 1
     done
+}
+
+growth() {
+    stat -c "$1 %s" "$out/stderr" "$out/messages"
 }
 
 # "seconds start package" and "seconds done" of what was compiled, the latter in the order of the messages.
 timeline() {
     command -v awk >/dev/null || return 0
-    now_grown="$(now) $(wc -c <"$out/stderr") $(wc -c <"$out/messages")"
-    { cat "$work/growth"; echo "$now_grown"; } >"$work/growth.all"
+    growth "$(now)" >>"$work/growth"
+    paste -d ' ' - - <"$work/growth" >"$work/growth.all"
     tr '\r' '\n' <"$out/stderr" | times_of 2 '^ *Compiling ' start
-    times_of 3 '"reason":"compiler-artifact"' done <"$out/messages"
+    times_of 4 '"reason":"compiler-artifact"' done <"$out/messages"
 }
 
 times_of() {
@@ -261,7 +266,8 @@ keep_messages() {
 libraries() {
     grep '"reason":"compiler-artifact"' "$out/messages" | grep -F "\"manifest_path\":\"$tree/" |
         grep '"kind":\[[^]]*"\(cdylib\|staticlib\)"' | sed -n 's/.*"filenames":\["\([^]]*\)"\].*/\1/p' |
-        sed 's/","/\n/g' | grep '/lib[^/]*\.\(so\|a\)$' | grep -v '/deps/[^/]*$' || true
+        sed 's/","/\n/g' | grep '/lib[^/]*\.\(so\|a\)$' |
+        grep -v -e '/deps/[^/]*$' -e '/build/[^/]*/[^/]*/out/[^/]*$' || true
 }
 
 hand_out() {

@@ -40,10 +40,11 @@ own_artifacts() {
 }
 
 # "<file> <dep-info file>", with a tab between, for every artifact that cargo calls fresh. Beside one that cargo puts in
-# place for another, it need not write dep-info: there is rustc's, for the crate in all the forms it was compiled in.
+# place for another, it need not write dep-info: there is rustc's, for the crate in all the forms it was compiled in, in
+# deps/ or, in the layout that gives each form a folder, in build/<package>/<hash>/out/.
 dep_infos() {
     cut -f 2 "$work/artifacts" | sed 's|/[^/]*$||' | sort -u | while IFS= read -r folder; do
-        printf '%s\n' "$folder"/*.d "$folder"/deps/*.d
+        printf '%s\n' "$folder"/*.d "$folder"/deps/*.d "$folder"/build/*/*/out/*.d
     done >"$work/infos"
     awk -F '\t' '
         function note(info) {
@@ -56,7 +57,8 @@ dep_infos() {
         FILENAME == ARGV[1] {
             infos[$0]
             crate = $0
-            if (sub(/-[^-\/]*\.d$/, "", crate) && sub(/\/deps\//, "/", crate)) {
+            if (sub(/\/(deps|build\/[^\/]*\/[^\/]*\/out)\//, "/", crate)) {
+                sub(/(-[^-\/]*)?\.d$/, "", crate)
                 forms[crate] = (crate in forms) ? forms[crate] "\t" $0 : $0
             }
             next

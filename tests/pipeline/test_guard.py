@@ -96,6 +96,24 @@ def test_a_program_is_not_taken_for_the_library_of_its_name(make_scenario: MakeS
     assert scenario.output() == "one other\n"
 
 
+def test_a_program_beside_its_tests_is_not_believed_either(make_scenario: MakeScenario) -> None:
+    """Where tests are built, cargo writes no dep-info beside the program they call: rustc's has what it included."""
+    member = f'{PACKAGE}[[bin]]\nname = "app"\npath = "src/main.rs"\ntest = false\n'
+    scenario = make_scenario(
+        {
+            "Cargo.toml": '[workspace]\nmembers = ["member"]\nresolver = "2"\n',
+            "member/Cargo.toml": member,
+            "member/src/main.rs": MAIN.replace("../", "../../"),
+            "member/tests/all.rs": 'const _: &str = env!("CARGO_BIN_EXE_app");\n',
+            "data file.txt": "first",
+        }
+    )
+    with_old_dates(scenario)
+    assert scenario.build_tests().report.compiled == ("app",)
+    scenario.replace("data file.txt", "first", "other")
+    assert scenario.build_tests().report.compiled == ("app",)
+
+
 def test_a_binary_of_other_flags_proves_nothing(make_scenario: MakeScenario) -> None:
     """The proof is of one file: that a build with other flags is fresh says nothing of this one."""
     features = "[features]\nother = []\n"
