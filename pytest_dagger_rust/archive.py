@@ -33,7 +33,8 @@ DEFAULT_EXCLUDES = frozenset(
 
 Kind = Literal["-", "x", "l"]
 
-_CHUNK = 1 << 20
+# Bytes that are read at a time.
+_LEAST, _CHUNK = 1 << 12, 1 << 20
 _LEAVE_OUT = "leave it out with dagger_rust_source_excludes."
 
 
@@ -163,22 +164,24 @@ def _read_entry(name: str, path: str) -> Entry | None:
             return None
         raise
     try:
-        mode = os.fstat(file).st_mode
-        if not stat.S_ISREG(mode):
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
             return None
-        digest, size = _digest_of(file)
+        digest, size = _digest_of(file, found.st_size)
     finally:
         os.close(file)
-    return Entry(name, "x" if mode & stat.S_IXUSR else "-", digest, size, path)
+    return Entry(name, "x" if found.st_mode & stat.S_IXUSR else "-", digest, size, path)
 
 
-def _digest_of(file: int) -> tuple[str, int]:
-    # Without a file object: thousands of small files in little time, a large one in little memory.
+def _digest_of(file: int, expected: int) -> tuple[str, int]:
+    # Without a file object, and with no more room than what is `expected` takes: thousands of small files in little
+    # time, a large one in little memory.
+    room = min(max(expected, _LEAST), _CHUNK) + 1
     digest, size = hashlib.sha256(), 0
-    while chunk := os.read(file, _CHUNK):
+    while chunk := os.read(file, room):
         digest.update(chunk)
         size += len(chunk)
-        if len(chunk) < _CHUNK:
+        if len(chunk) < room:
             break
     return digest.hexdigest(), size
 
@@ -215,7 +218,7 @@ def write(entries: Iterable[Entry], folder: Path, members: Mapping[str, bytes]) 
             for entry in entries:
                 _add(tar, entry)
         with unfinished.open("rb") as written:
-            digest, _ = _digest_of(written.fileno())
+            digest, _ = _digest_of(written.fileno(), _CHUNK)
         archive = folder / f"{digest}.tar"
         # One that is there already keeps its time: the engine has it, and need not be sent it again.
         return archive if archive.exists() else unfinished.rename(archive), digest

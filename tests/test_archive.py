@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +17,6 @@ from pytest_dagger_rust.archive import ChangedWhilePackingError, disk_entries, e
 from pytest_dagger_rust.errors import WorkspaceError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_dagger_rust.archive import Archive, Entry
 
 
@@ -43,6 +42,24 @@ def test_the_archive_is_named_by_its_content(tmp_path: Path) -> None:
         index = tar.extractfile("index")
         assert index is not None
         assert index.read().decode() == f"{hashlib.sha256(b'fn main() {}').hexdigest()} - src/main.rs\n"
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 5 << 19])
+def test_a_file_of_any_size_is_read_whole(tmp_path: Path, size: int) -> None:
+    """Around the sizes that are read at a time."""
+    content = os.urandom(size)
+    (tmp_path / "file").write_bytes(content)
+    (entry,) = disk_entries(tmp_path, tmp_path)
+    assert (entry.digest, entry.size) == (hashlib.sha256(content).hexdigest(), size)
+
+
+@pytest.mark.skipif(not Path("/proc/sys/kernel/random").is_dir(), reason="there is no such file system")
+def test_a_file_that_is_longer_than_it_says_is_read_whole() -> None:
+    """As files of /proc are, which say that they are empty."""
+    folder = Path("/proc/sys/kernel/random")
+    (entry,) = (e for e in disk_entries(folder, folder) if e.path == "boot_id")
+    content = (folder / "boot_id").read_bytes()
+    assert (entry.digest, entry.size) == (hashlib.sha256(content).hexdigest(), len(content))
 
 
 @pytest.mark.parametrize("when", [1, 1_136_073_600, 4_102_444_800])
