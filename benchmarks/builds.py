@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -17,7 +18,7 @@ from dev.stack.settings import Settings
 from dev.stack.source import RUNNER_HOST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.workloads import Workload
@@ -91,46 +92,63 @@ def measure(workload: Workload, folder: Path) -> Figures:
     }
     locked = (roots["cargo build"] / "Cargo.lock").read_text().count("[[package]]")
     figures = Figures(workload.name, locked, floor(folder))
-    for peer in everyone:
-        figures.note("cold", peer, cold(peer, workload, roots[peer.name]))
+    for peer, seconds in each(everyone, COLD, functools.partial(cold, workload, roots)):
+        figures.note("cold", peer, seconds)
     for situation, prepare in situations(workload).items():
         for peer in everyone:
-            repeat = 1 if situation == BUMPED and not is_compared(peer) else REPEAT
-            figures.note(situation, peer, repeated(repeat, peer, roots[peer.name], prepare))
+            figures.note(situation, peer, repeated(peer, roots[peer.name], prepare))
+    for peer, seconds in each(everyone, REPEAT, functools.partial(bumped, workload, roots)):
+        figures.note(BUMPED, peer, seconds)
     return figures
 
 
-def is_compared(peer: Peer) -> bool:
-    """Whether the peer is one of the two of the ratios; the others compile for minutes what these do in seconds."""
-    return isinstance(peer, (Plugin, Host))
+def each(
+    everyone: Sequence[Peer], repeat: int, build: Callable[[Peer, int], float]
+) -> Iterator[tuple[Peer, float]]:
+    """Give the seconds by each peer of what takes long: of the two of the ratios, medians of `repeat` builds.
+
+    These two take turns, so that a slower minute of the machine is not that of one of them. The number a build is
+    called with counts down to 0.
+    """
+    compared = [peer for peer in everyone if isinstance(peer, (Plugin, Host))]
+    seconds: defaultdict[str, list[float]] = defaultdict(list)
+    for number in reversed(range(repeat)):
+        for peer in compared:
+            seconds[peer.name].append(build(peer, number))
+    for peer in everyone:
+        yield peer, statistics.median(seconds[peer.name] or [build(peer, 0)])
 
 
-def cold(peer: Peer, workload: Workload, root: Path) -> float:
-    """Give the median of several builds from nothing, each in a place that no cache has seen; the last is at `root`."""
+def cold(workload: Workload, roots: Mapping[str, Path], peer: Peer, number: int) -> float:
+    """Build in a place that no cache has seen: number 0 is the peer's root."""
+    root = roots[peer.name]
     if isinstance(peer, Dockerfile):
         peer.prepare(root)
-    places = (
-        [root.parent / f"cold-{number}" / "tree" for number in range(1, COLD)] if is_compared(peer) else []
-    )
-    seconds: list[float] = []
-    for place in places:
-        seconds.append(peer.seconds(workload.lay_out(place)))
-        shutil.rmtree(place.parent)
-    return statistics.median([*seconds, peer.seconds(root)])
+    if number == 0:
+        return peer.seconds(root)
+    place = root.parent / f"cold-{number}" / "tree"
+    seconds = peer.seconds(workload.lay_out(place))
+    shutil.rmtree(place.parent)
+    return seconds
 
 
-def repeated(repeat: int, peer: Peer, root: Path, prepare: Callable[[Path, int], None]) -> float:
-    """Give the median of so many builds, each after what is done before it."""
-    return median_of(repeat, lambda number: prepare(root, number), lambda: peer.seconds(root))
+def bumped(workload: Workload, roots: Mapping[str, Path], peer: Peer, number: int) -> float:
+    """Build with another version of one dependency."""
+    workload.bump(roots[peer.name], number)
+    return peer.seconds(roots[peer.name])
+
+
+def repeated(peer: Peer, root: Path, prepare: Callable[[Path, int], None]) -> float:
+    """Give the median of several builds, each after what is done before it."""
+    return median_of(REPEAT, lambda number: prepare(root, number), lambda: peer.seconds(root))
 
 
 def situations(workload: Workload) -> dict[str, Callable[[Path, int], None]]:
-    """Give what is done before each measurement."""
+    """Give what is done before each build that takes but seconds."""
     return {
         "nothing changed": lambda _root, _number: None,
         "one line of the program": lambda root, number: workload.edit(root, workload.program, number),
         "one line of a library": lambda root, number: workload.edit(root, workload.library, number),
-        BUMPED: workload.bump,
     }
 
 
