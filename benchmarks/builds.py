@@ -113,8 +113,8 @@ def each(
     compared = [peer for peer in everyone if isinstance(peer, (Plugin, Host))]
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     for number in reversed(range(repeat)):
-        for peer in compared:
-            seconds[peer.name].append(build(peer, number))
+        for one in compared:
+            seconds[one.name].append(build(one, number))
     for peer in everyone:
         yield peer, statistics.median(seconds[peer.name] or [build(peer, 0)])
 
