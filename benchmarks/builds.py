@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from benchmarks.peers import INI, PYTEST, Dockerfile, Host, Peer, Plugin, peers
-from benchmarks.timing import median_of, seconds_of
+from benchmarks.peers import Dockerfile, Floor, Host, Peer, Plugin, peers
+from benchmarks.timing import median_of
 from benchmarks.workloads import clutter, unclutter
 from dev.stack.engine import Engine
 from dev.stack.settings import Settings
@@ -26,26 +26,17 @@ if TYPE_CHECKING:
 REPEAT = int(os.environ.get("BENCH_REPEAT", "5"))
 COLD = int(os.environ.get("BENCH_COLD", REPEAT))
 BUMPED = "one dependency bumped"
-FLOOR = """\
-import pathlib, resource
-import dagger
-
-def test_floor():
-    pathlib.Path("memory").write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
-"""
 
 
 @dataclass
 class Figures:
     """Seconds by situation and peer, and what else was measured, for one workload.
 
-    `floor` is in seconds, `memory` in MB above that of the floor. Medians are of `repeat` builds, those from
-    nothing of `cold`.
+    `memory` is in MB above that of the floor. Medians are of `repeat` builds, those from nothing of `cold`.
     """
 
     workload: str
     packages: int
-    floor: float
     seconds: dict[str, dict[str, float]] = field(default_factory=dict[str, "dict[str, float]"])
     compiled: dict[str, int] = field(default_factory=dict[str, int])
     fixture: dict[str, float] = field(default_factory=dict[str, float])
@@ -73,13 +64,6 @@ def refuse_twice(compiled: list[str]) -> None:
         raise RuntimeError(msg)
 
 
-def floor(folder: Path) -> float:
-    """Seconds of a pytest run whose only test imports dagger."""
-    (folder / "test_floor.py").write_text(FLOOR)
-    (folder / "pytest.ini").write_text(INI)
-    return median_of(REPEAT, nothing, lambda: seconds_of([*PYTEST, "test_floor.py"], folder))
-
-
 def nothing(_: int) -> None:
     """Prepare nothing."""
 
@@ -91,32 +75,36 @@ def measure(workload: Workload, folder: Path) -> Figures:
         peer.name: workload.lay_out(folder / str(number) / "tree") for number, peer in enumerate(everyone)
     }
     locked = (roots["cargo build"] / "Cargo.lock").read_text().count("[[package]]")
-    figures = Figures(workload.name, locked, floor(folder))
-    for peer, seconds in each(everyone, COLD, functools.partial(cold, workload, roots)):
-        figures.note("cold", peer, seconds)
+    figures = Figures(workload.name, locked)
+
+    def note(
+        situation: str, repeat: int, build: Callable[[Peer, int], float], *, is_long: bool = False
+    ) -> None:
+        for peer, seconds in in_turns(everyone, repeat, build, is_long=is_long):
+            figures.note(situation, peer, seconds)
+
+    note("cold", COLD, functools.partial(cold, workload, roots), is_long=True)
     for situation, prepare in situations(workload).items():
-        for peer in everyone:
-            figures.note(situation, peer, repeated(peer, roots[peer.name], prepare))
-    for peer, seconds in each(everyone, REPEAT, functools.partial(bumped, workload, roots)):
-        figures.note(BUMPED, peer, seconds)
+        note(situation, REPEAT, functools.partial(again, roots, prepare), is_long=situation == BUMPED)
     return figures
 
 
-def each(
-    everyone: Sequence[Peer], repeat: int, build: Callable[[Peer, int], float]
+def in_turns(
+    everyone: Sequence[Peer], repeat: int, build: Callable[[Peer, int], float], *, is_long: bool
 ) -> Iterator[tuple[Peer, float]]:
-    """Give the seconds by each peer of what takes long: of the two of the ratios, medians of `repeat` builds.
+    """Give the median seconds of `repeat` builds by each peer, of a long one by those of the ratios; one by the others.
 
-    These two take turns, so that a slower minute of the machine is not that of one of them. The number a build is
-    called with counts down to 0.
+    They take turns, so that a slower minute of the machine is not that of one of them, and each finds the disk at
+    rest. The number a build is called with counts down to 0.
     """
-    compared = [peer for peer in everyone if isinstance(peer, (Plugin, Host))]
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     for number in reversed(range(repeat)):
-        for one in compared:
-            seconds[one.name].append(build(one, number))
+        for peer in everyone:
+            if number == 0 or not is_long or isinstance(peer, (Floor, Plugin, Host)):
+                os.sync()
+                seconds[peer.name].append(build(peer, number))
     for peer in everyone:
-        yield peer, statistics.median(seconds[peer.name] or [build(peer, 0)])
+        yield peer, statistics.median(seconds[peer.name])
 
 
 def cold(workload: Workload, roots: Mapping[str, Path], peer: Peer, number: int) -> float:
@@ -132,23 +120,19 @@ def cold(workload: Workload, roots: Mapping[str, Path], peer: Peer, number: int)
     return seconds
 
 
-def bumped(workload: Workload, roots: Mapping[str, Path], peer: Peer, number: int) -> float:
-    """Build with another version of one dependency."""
-    workload.bump(roots[peer.name], number)
+def again(roots: Mapping[str, Path], prepare: Callable[[Path, int], None], peer: Peer, number: int) -> float:
+    """Build at the peer's root once more, after what is done before it."""
+    prepare(roots[peer.name], number)
     return peer.seconds(roots[peer.name])
 
 
-def repeated(peer: Peer, root: Path, prepare: Callable[[Path, int], None]) -> float:
-    """Give the median of several builds, each after what is done before it."""
-    return median_of(REPEAT, lambda number: prepare(root, number), lambda: peer.seconds(root))
-
-
 def situations(workload: Workload) -> dict[str, Callable[[Path, int], None]]:
-    """Give what is done before each build that takes but seconds."""
+    """Give what is done before each measurement."""
     return {
         "nothing changed": lambda _root, _number: None,
         "one line of the program": lambda root, number: workload.edit(root, workload.program, number),
         "one line of a library": lambda root, number: workload.edit(root, workload.library, number),
+        BUMPED: workload.bump,
     }
 
 
@@ -156,20 +140,21 @@ def measure_surroundings(workload: Workload, folder: Path) -> Figures:
     """Measure this plugin alone: beside clutter, after a restart of the engine, and its memory."""
     plugin = Plugin(workload)
     root = workload.lay_out(folder / "tree")
-    figures = Figures(workload.name, 0, floor(folder))
+    figures = Figures(workload.name, 0)
+    Floor().seconds(folder)
     plugin.seconds(root)
 
-    def again(situation: str, prepare: Callable[[int], None] = nothing) -> None:
+    def measured(situation: str, prepare: Callable[[int], None] = nothing) -> None:
         figures.note(situation, plugin, median_of(REPEAT, prepare, lambda: plugin.seconds(root)))
 
-    again("nothing changed")
+    measured("nothing changed")
     figures.memory = (cast("int", plugin.report["memory"]) - int((folder / "memory").read_text())) / 1024
     clutter(root)
     plugin.seconds(root)
-    again("nothing changed, 10,000 files beside it")
-    again("an edit, 10,000 files beside it", lambda number: workload.edit(root, workload.program, number))
+    measured("nothing changed, 10,000 files beside it")
+    measured("an edit, 10,000 files beside it", lambda number: workload.edit(root, workload.program, number))
     unclutter(root)
-    again("an edit", lambda number: workload.edit(root, workload.program, number))
+    measured("an edit", lambda number: workload.edit(root, workload.program, number))
     if restart := engine_to_restart():
         restart()
         figures.note("nothing changed, engine restarted", plugin, plugin.seconds(root))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from benchmarks.builds import Figures
 
 DOCS = Path(__file__).parents[1] / "docs"
-PLUGIN, HOST, CHEF = "this plugin", "cargo build", "cargo-chef 0.1.77"
+FLOOR, PLUGIN, HOST, CHEF = "floor", "this plugin", "cargo build", "cargo-chef 0.1.77"
 SITUATIONS = (
     "cold",
     "nothing changed",
@@ -39,8 +40,9 @@ ratios are what can be compared.
 - *cargo build* is the limit: the machine's own, without a container.
 - *cargo-chef*, the *Dockerfile* with a cache mount and *the blog post's listing* that this project began with build
   on the same engine. Installing cargo-chef is not counted.
-- Figures are medians. Cold and with a bumped dependency, the last three are measured once. Packages had been downloaded
-  before, except by cargo-chef and the blog post's listing in the cold build, which keep no downloads.
+- Figures are medians of builds in turns: every peer's first, then every peer's second, and so on. Cold and with a
+  bumped dependency, the last three are measured once. Packages had been downloaded before, except by cargo-chef and the
+  blog post's listing in the cold build, which keep no downloads.
 """
 
 NOTES = """\
@@ -75,7 +77,7 @@ def _workload(figures: Figures) -> str:
         rows.append([name, *(f"{value:.2f} s" if value is not None else "" for value in row)])
     rows.append(["packages compiled by this plugin", *(str(figures.compiled[name]) for name in situations)])
     title = f"## {figures.workload}, {figures.packages} locked packages\n\n"
-    text = f"Floor: {figures.floor:.2f} s. Medians of {figures.repeat}, cold of {figures.cold}.\n\n"
+    text = f"Medians of {figures.repeat}, cold of {figures.cold}.\n\n"
     return f"{title}{text}{table(['', *situations], rows)}"
 
 
@@ -86,23 +88,26 @@ def _asked(figures: Mapping[str, Figures]) -> str:
 
 
 def _checks(figures: Figures) -> list[list[str]]:
-    seconds, floor, name = figures.seconds, figures.floor, figures.workload
+    above, name = functools.partial(_above_floor, figures), figures.workload
     found = [
-        _check(f"{name}: nothing changed, above the floor", 0.9, seconds["nothing changed"][PLUGIN] - floor),
+        _check(f"{name}: nothing changed, above the floor", 0.9, above("nothing changed", PLUGIN)),
         _check(f"{name}: nothing changed, the build fixture alone", 0.3, figures.fixture["nothing changed"]),
     ]
     for situation, most in (("one line of the program", 1.3), ("one line of a library", 1.6)):
-        item = seconds[situation]
-        found.append(
-            _check(f"{name}: {situation}, above floor and cargo", most, item[PLUGIN] - floor - item[HOST])
-        )
-    edit = seconds["one line of the program"]
-    times = (edit[CHEF] - floor) / (edit[PLUGIN] - floor)
+        more = above(situation, PLUGIN) - figures.seconds[situation][HOST]
+        found.append(_check(f"{name}: {situation}, above floor and cargo", most, more))
+    edit = "one line of the program"
+    times = above(edit, CHEF) / above(edit, PLUGIN)
     found.append([f"{name}: an edit, times faster than cargo-chef", "4", f"{times:.1f}", _mark(times >= 4)])
     for situation, most in (("cold", 1.15), ("one dependency bumped", 1.3)):
-        ratio = (seconds[situation][PLUGIN] - floor) / seconds[situation][HOST]
+        ratio = above(situation, PLUGIN) / figures.seconds[situation][HOST]
         found.append(_check(f"{name}: {situation}, times cargo build", most, ratio, ""))
     return found
+
+
+def _above_floor(figures: Figures, situation: str, peer: str) -> float:
+    seconds = figures.seconds[situation]
+    return seconds[peer] - (0 if peer == HOST else seconds[FLOOR])
 
 
 def _surroundings(figures: Figures) -> list[list[str]]:
@@ -151,9 +156,9 @@ def _plot(figures: Mapping[str, Figures], file: Path) -> None:
 
     canvas, axes = plt.subplots(len(figures), 1, figsize=(8, 1 + 1.6 * len(figures)), squeeze=False)
     for item, area in zip(figures.values(), axes[:, 0], strict=True):
-        edit = item.seconds["one line of the program"]
-        names = list(edit)[::-1]
-        above = [edit[name] - (0 if name == HOST else item.floor) for name in names]
+        edit = "one line of the program"
+        names = [name for name in item.seconds[edit] if name != FLOOR][::-1]
+        above = [_above_floor(item, edit, name) for name in names]
         bars = area.barh(names, above, color=["#c2410c" if name == PLUGIN else "#94a3b8" for name in names])
         area.bar_label(bars, fmt="%.1f s", padding=3)
         area.set_title(

@@ -51,6 +51,27 @@ class Peer(Protocol):
         ...
 
 
+FLOOR = """\
+import pathlib, resource
+import dagger
+
+def test_floor():
+    pathlib.Path("memory").write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+"""
+
+
+class Floor:
+    """What everything with dagger and pytest takes at least."""
+
+    name = "floor"
+
+    def seconds(self, root: Path) -> float:
+        """Run pytest on a test that only imports dagger; the file `memory` in `root` has its KB afterwards."""
+        (root / "test_floor.py").write_text(FLOOR)
+        (root / "pytest.ini").write_text(INI)
+        return seconds_of([*PYTEST, "test_floor.py"], root)
+
+
 @dataclass
 class Plugin:
     """This plugin: a whole pytest run of one test that runs the binary."""
@@ -210,9 +231,10 @@ class Seed:
 
 
 def peers(workload: Workload) -> list[Peer]:
-    """Give all peers of one run, this plugin and the host's cargo first."""
+    """Give all peers of one run, those of the ratios first."""
     builder = os.environ["PYTEST_DAGGER_RUST_BUILDER_IMAGE"]
     return [
+        Floor(),
         Plugin(workload),
         Host(workload),
         Dockerfile(workload, "cargo-chef 0.1.77", CHEF, builder),
