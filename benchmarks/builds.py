@@ -110,7 +110,7 @@ def in_turns(
 def cold(workload: Workload, roots: Mapping[str, Path], peer: Peer, number: int) -> float:
     """Build in a place that no cache has seen: number 0 is the peer's root."""
     root = roots[peer.name]
-    if isinstance(peer, Dockerfile):
+    if isinstance(peer, (Plugin, Dockerfile)):
         peer.prepare(root)
     if number == 0:
         return peer.seconds(root)
@@ -138,7 +138,7 @@ def situations(workload: Workload) -> dict[str, Callable[[Path, int], None]]:
 
 def measure_surroundings(workload: Workload, folder: Path) -> Figures:
     """Measure this plugin alone: beside clutter, after a restart of the engine, and its memory."""
-    plugin = Plugin(workload)
+    plugin = Plugin(workload, os.environ["PYTEST_DAGGER_RUST_BUILDER_IMAGE"])
     root = workload.lay_out(folder / "tree")
     figures = Figures(workload.name, 0)
     Floor().seconds(folder)

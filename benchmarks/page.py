@@ -41,8 +41,8 @@ ratios are what can be compared.
 - *cargo-chef*, the *Dockerfile* with a cache mount and *the blog post's listing* that this project began with build
   on the same engine. Installing cargo-chef is not counted.
 - Figures are medians of builds in turns: every peer's first, then every peer's second, and so on. Cold and with a
-  bumped dependency, the last three are measured once. Packages had been downloaded before, except by cargo-chef and the
-  blog post's listing in the cold build, which keep no downloads.
+  bumped dependency, the last three are measured once. Packages had been downloaded before; the last three download
+  them in the cold build.
 """
 
 NOTES = """\

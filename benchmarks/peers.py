@@ -77,8 +77,14 @@ class Plugin:
     """This plugin: a whole pytest run of one test that runs the binary."""
 
     workload: Workload
+    builder: str
     name: str = "this plugin"
     report: dict[str, object] = field(default_factory=dict[str, object])
+
+    def prepare(self, root: Path) -> None:
+        """Download the packages, as the machine's own cargo has done before."""
+        (root.parent / "script.py").write_text(SCRIPT.format(how=FETCH))
+        seconds_of([sys.executable, "../script.py", "true", self.builder], root)
 
     def seconds(self, root: Path) -> float:
         """Run pytest; `report` then has what the build said of itself."""
@@ -118,6 +124,17 @@ async def main():
 
 {how}
 asyncio.run(main())
+"""
+
+FETCH = """\
+PACKAGES = "/packages"
+COMMAND = f"rm -rf $CARGO_HOME/registry && mkdir -p {PACKAGES}/registry && ln -s {PACKAGES}/registry $CARGO_HOME"
+
+def build(client, source):
+    volume = client.cache_volume("pytest-dagger-rust-packages")
+    container = client.container().from_(BUILDER).with_mounted_cache(PACKAGES, volume)
+    container = container.with_directory("/src", source).with_workdir("/src")
+    return container.with_exec(["sh", "-c", f"{COMMAND} && cargo fetch --locked"])
 """
 
 FROM_DOCKERFILE = """\
@@ -235,7 +252,7 @@ def peers(workload: Workload) -> list[Peer]:
     builder = os.environ["PYTEST_DAGGER_RUST_BUILDER_IMAGE"]
     return [
         Floor(),
-        Plugin(workload),
+        Plugin(workload, builder),
         Host(workload),
         Dockerfile(workload, "cargo-chef 0.1.77", CHEF, builder),
         Dockerfile(workload, "Dockerfile, --mount=type=cache", MOUNT, builder),

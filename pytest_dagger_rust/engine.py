@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from pytest_dagger_rust import introspection
 from pytest_dagger_rust.cli import REMEDIES, CliSession, SessionParams
 from pytest_dagger_rust.errors import EngineUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Mapping
     from pathlib import Path
 
     import dagger
+    import graphql
     from anyio.from_thread import BlockingPortal
 
 T = TypeVar("T")
@@ -56,27 +60,27 @@ class Engine:
         Raises EngineUnavailable.
         """
         with contextlib.ExitStack() as stack:
+            # Importing the SDK takes most of a second, in which the CLI connects and the engine gives its schema.
+            meanwhile = stack.enter_context(ThreadPoolExecutor(1))
             params = self._session or SessionParams.from_env(self._environ)
             if params is None:
                 self._cli = CliSession(self._environ, self._timeout)
                 stack.callback(self._cli.close)
                 self._cli.start()
-            # Importing the SDK takes most of a second, in which the CLI connects.
-            import_module("dagger")
+            session = meanwhile.submit(_answer, params, self._cli)
+            with _objects_that_stay():
+                import_module("dagger")
             from anyio.from_thread import start_blocking_portal  # noqa: PLC0415
 
             self._portal = stack.enter_context(start_blocking_portal())
             self._thread = self._portal.call(_thread_id)
-            params = params or self._opened().params()
-            self._client = self._connect(params, stack)
+            params, said = session.result()
+            meanwhile.shutdown(wait=False)
+            with _objects_that_stay():
+                self._client = self._connect(params, introspection.schema_of(said), stack)
             self.port = params.port
             self._stack = stack.pop_all()
         return self._client
-
-    def _opened(self) -> CliSession:
-        if self._cli is None:
-            raise EngineUnavailable(SESSION_ENDED)
-        return self._cli
 
     @property
     def client(self) -> dagger.Client:
@@ -85,7 +89,9 @@ class Engine:
             raise EngineUnavailable(SESSION_ENDED)
         return self._client
 
-    def _connect(self, params: SessionParams, stack: contextlib.ExitStack) -> dagger.Client:
+    def _connect(
+        self, params: SessionParams, schema: graphql.GraphQLSchema | None, stack: contextlib.ExitStack
+    ) -> dagger.Client:
         import dagger  # noqa: PLC0415 - importing dagger takes most of a second
         from dagger.client._config import ConnectConfig  # noqa: PLC0415
         from dagger.client._session import BaseConnection, ConnectParams, SingleConnection  # noqa: PLC0415
@@ -95,6 +101,8 @@ class Engine:
         connection = SingleConnection(
             ConnectParams(port=params.port, session_token=params.session_token), config
         )
+        # Where there is none, the SDK asks for it.
+        cast("Any", connection.session.client).schema = schema
         try:
             self.call(connection.connect)
         except (dagger.ClientError, OSError) as error:
@@ -151,6 +159,31 @@ class Engine:
     def log(self) -> Path | None:
         """The file the CLI logs to, None for a session somebody else has opened."""
         return None if self._cli is None else self._cli.log
+
+
+def _answer(params: SessionParams | None, cli: CliSession | None) -> tuple[SessionParams, Any]:
+    """Give the session, once it is open, and what the engine says of its schema."""
+    if params is None:
+        if cli is None:
+            raise EngineUnavailable(SESSION_ENDED)
+        params = cli.params()
+    return params, introspection.fetch(params)
+
+
+@contextlib.contextmanager
+def _objects_that_stay() -> Generator[None]:
+    """Keep Python from looking through objects again and again while a hundred thousand are made that all stay."""
+    if not gc.isenabled() or gc.get_freeze_count():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        # They count as old from now on.
+        gc.freeze()
+        gc.unfreeze()
+        gc.enable()
 
 
 async def _thread_id() -> int:
