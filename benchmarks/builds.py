@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import statistics
+import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
@@ -94,17 +95,23 @@ def in_turns(
 ) -> Iterator[tuple[Peer, float]]:
     """Give the median seconds of `repeat` builds by each peer, of a long one by those of the ratios; one by the others.
 
-    They take turns, so that a slower minute of the machine is not that of one of them, and each finds the disk at
-    rest. The number a build is called with counts down to 0.
+    They take turns, so that a slower minute of the machine is not that of one of them, and each finds it at rest. The
+    number a build is called with counts down to 0.
     """
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     for number in reversed(range(repeat)):
         for peer in everyone:
             if number == 0 or not is_long or isinstance(peer, (Floor, Plugin, Host)):
-                os.sync()
+                rest()
                 seconds[peer.name].append(build(peer, number))
     for peer in everyone:
         yield peer, statistics.median(seconds[peer.name])
+
+
+def rest() -> None:
+    """Wait until the disk has what was written, and the engine has done what it does after a session."""
+    os.sync()
+    time.sleep(1)
 
 
 def cold(workload: Workload, roots: Mapping[str, Path], peer: Peer, number: int) -> float:

@@ -98,7 +98,9 @@ def _checks(figures: Figures) -> list[list[str]]:
         found.append(_check(f"{name}: {situation}, above floor and cargo", most, more))
     edit = "one line of the program"
     times = above(edit, CHEF) / above(edit, PLUGIN)
-    found.append([f"{name}: an edit, times faster than cargo-chef", "4", f"{times:.1f}", _mark(times >= 4)])
+    limit = above(edit, CHEF) / figures.seconds[edit][HOST]
+    what = f"{name}: an edit, times faster than cargo-chef (cargo itself: {limit:.1f})"
+    found.append([what, "4", f"{times:.1f}", _mark(times >= 4)])
     for situation, most in (("cold", 1.15), ("one dependency bumped", 1.3)):
         ratio = above(situation, PLUGIN) / figures.seconds[situation][HOST]
         found.append(_check(f"{name}: {situation}, times cargo build", most, ratio, ""))
