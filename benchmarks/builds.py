@@ -77,6 +77,9 @@ def measure(workload: Workload, folder: Path) -> Figures:
     }
     locked = (roots["cargo build"] / "Cargo.lock").read_text().count("[[package]]")
     figures = Figures(workload.name, locked)
+    for peer in everyone:
+        if isinstance(peer, (Plugin, Dockerfile)):
+            peer.prepare(roots[peer.name])
 
     def note(
         situation: str, repeat: int, build: Callable[[Peer, int], float], *, is_long: bool = False
@@ -102,27 +105,25 @@ def in_turns(
     for number in reversed(range(repeat)):
         for peer in everyone:
             if number == 0 or not is_long or isinstance(peer, (Floor, Plugin, Host)):
-                rest()
                 seconds[peer.name].append(build(peer, number))
     for peer in everyone:
         yield peer, statistics.median(seconds[peer.name])
 
 
-def rest() -> None:
-    """Wait until the disk has what was written, and the engine has done what it does after a session."""
+def at_rest(peer: Peer, root: Path) -> float:
+    """Build once the disk has what was written, and the engine has done what it does after a session."""
     os.sync()
     time.sleep(1)
+    return peer.seconds(root)
 
 
 def cold(workload: Workload, roots: Mapping[str, Path], peer: Peer, number: int) -> float:
     """Build in a place that no cache has seen: number 0 is the peer's root."""
     root = roots[peer.name]
-    if isinstance(peer, (Plugin, Dockerfile)):
-        peer.prepare(root)
     if number == 0:
-        return peer.seconds(root)
+        return at_rest(peer, root)
     place = root.parent / f"cold-{number}" / "tree"
-    seconds = peer.seconds(workload.lay_out(place))
+    seconds = at_rest(peer, workload.lay_out(place))
     shutil.rmtree(place.parent)
     return seconds
 
@@ -130,7 +131,7 @@ def cold(workload: Workload, roots: Mapping[str, Path], peer: Peer, number: int)
 def again(roots: Mapping[str, Path], prepare: Callable[[Path, int], None], peer: Peer, number: int) -> float:
     """Build at the peer's root once more, after what is done before it."""
     prepare(roots[peer.name], number)
-    return peer.seconds(roots[peer.name])
+    return at_rest(peer, roots[peer.name])
 
 
 def situations(workload: Workload) -> dict[str, Callable[[Path, int], None]]:

@@ -30,10 +30,10 @@ SITUATIONS = (
 INTRODUCTION = """\
 # Performance
 
-Written by `make bench`, which measures all of it in one run, on one machine ({cores} cores, {machine}): published
-applications with their lock files, in the dev profile, built by the machine's own toolchain on both sides. Seconds
-are from the start of a command to its end, after the output of the program. Absolute figures are those of one machine;
-ratios are what can be compared.
+Written by `make bench`, which measures each application with all its peers in one run, on one machine ({cores} cores,
+{machine}): published ones with their lock files, in the dev profile, built by the machine's own toolchain on both
+sides. Seconds are from the start of a command to its end, after the output of the program. Absolute figures are those
+of one machine; ratios are what can be compared.
 
 - *floor* is a pytest run of one test that only imports dagger. Everything this plugin does is above it, and so is
   what the peers on the engine do, which import dagger too.
@@ -41,8 +41,8 @@ ratios are what can be compared.
 - *cargo-chef*, the *Dockerfile* with a cache mount and *the blog post's listing* that this project began with build
   on the same engine. Installing cargo-chef is not counted.
 - Figures are medians of builds in turns: every peer's first, then every peer's second, and so on. Cold and with a
-  bumped dependency, the last three are measured once. Packages had been downloaded before; the last three download
-  them in the cold build.
+  bumped dependency, the last three are measured once. Packages had been downloaded before; in the cold build,
+  cargo-chef and the blog post's listing download them, and the Dockerfile what its own volume lacks.
 """
 
 NOTES = """\

@@ -62,12 +62,13 @@ class Engine:
         with contextlib.ExitStack() as stack:
             # Importing the SDK takes most of a second, in which the CLI connects and the engine gives its schema.
             meanwhile = stack.enter_context(ThreadPoolExecutor(1))
-            params = self._session or SessionParams.from_env(self._environ)
-            if params is None:
-                self._cli = CliSession(self._environ, self._timeout)
-                stack.callback(self._cli.close)
-                self._cli.start()
-            session = meanwhile.submit(_answer, params, self._cli)
+            if known := self._session or SessionParams.from_env(self._environ):
+                session = meanwhile.submit(_with_schema, known)
+            else:
+                self._cli = cli = CliSession(self._environ, self._timeout)
+                stack.callback(cli.close)
+                cli.start()
+                session = meanwhile.submit(lambda: _with_schema(cli.params()))
             with _objects_that_stay():
                 import_module("dagger")
             from anyio.from_thread import start_blocking_portal  # noqa: PLC0415
@@ -161,12 +162,8 @@ class Engine:
         return None if self._cli is None else self._cli.log
 
 
-def _answer(params: SessionParams | None, cli: CliSession | None) -> tuple[SessionParams, Any]:
-    """Give the session, once it is open, and what the engine says of its schema."""
-    if params is None:
-        if cli is None:
-            raise EngineUnavailable(SESSION_ENDED)
-        params = cli.params()
+def _with_schema(params: SessionParams) -> tuple[SessionParams, Any]:
+    """Give an open session, and what the engine says of its schema."""
     return params, introspection.fetch(params)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_dagger_rust.pipeline import VOLUME
 from tests.pipeline.test_caching import (
     WORKSPACE,
     test_a_warm_volume_does_without_a_new_layer,
@@ -22,7 +23,10 @@ from tests.pipeline.test_guard import (
     test_a_program_beside_its_tests_is_not_believed_either,
     test_a_program_is_not_taken_for_the_library_of_its_name,
 )
-from tests.pipeline.test_libraries import test_libraries_leave_the_build_fresh
+from tests.pipeline.test_libraries import (
+    test_a_library_that_only_others_are_linked_with_stays,
+    test_libraries_leave_the_build_fresh,
+)
 from tests.pipeline.test_rust_test_build import test_each_thing_is_compiled_once
 from tests.pipeline.volume import in_volume
 
@@ -38,6 +42,7 @@ __all__ = (
     "test_a_binary_cargo_wrongly_calls_fresh_is_built_anew",
     "test_a_library_cargo_wrongly_calls_fresh_is_built_anew",
     "test_a_library_is_not_taken_for_the_program_of_its_name",
+    "test_a_library_that_only_others_are_linked_with_stays",
     "test_a_program_beside_its_tests_is_not_believed_either",
     "test_a_program_is_not_taken_for_the_library_of_its_name",
     "test_a_warm_volume_does_without_a_new_layer",
@@ -67,8 +72,6 @@ def test_the_layout_is_the_new_one(make_scenario: MakeScenario) -> None:
     """Otherwise the other tests here would show nothing."""
     scenario = make_scenario(WORKSPACE)
     scenario.build()
-    folders = in_volume(
-        scenario, "ls /pytest-dagger-rust/target/debug /pytest-dagger-rust/target/debug/build"
-    )
+    folders = in_volume(scenario, f"ls {VOLUME}/target/debug {VOLUME}/target/debug/build")
     assert "deps" not in folders.split()
     assert {"app", "cfg-if", "itoa", "library"} <= set(folders.split())

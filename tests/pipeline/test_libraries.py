@@ -62,3 +62,23 @@ def test_libraries_leave_the_build_fresh(
     assert ctypes.CDLL(str(shared)).twice(21) == 420
     with pytest.raises(ConfigurationError, match=r"It has: libtwice.a, libtwice.so, twice\.$"):
         build.file("libthrice.so")
+
+
+def test_a_library_that_only_others_are_linked_with_stays(
+    make_scenario: Callable[[Mapping[str, str]], Scenario],
+) -> None:
+    """Nobody asked for it: it is not among the libraries, nor is it copied."""
+    app = '[package]\nname = "app"\nversion = "1.0.0"\nedition = "2021"\n'
+    files = {f"twice/{name}": text for name, text in FILES.items() if name != "Cargo.lock"}
+    scenario = make_scenario(
+        {
+            **files,
+            "Cargo.toml": '[workspace]\nmembers = ["app", "twice"]\nresolver = "2"\n',
+            "app/Cargo.toml": f'{app}[dependencies]\ntwice-as-much = {{ path = "../twice" }}\n',
+            "app/src/main.rs": 'fn main() {\n    println!("{}", twice::twice(21));\n}\n',
+        }
+    )
+    build = scenario.build(packages=("app",))
+    assert dict(build.libraries) == {}
+    assert build.blocking.wait(build.artifacts.directory("lib").entries) == []
+    assert build.blocking.run("app", check=True).stdout == "42\n"
