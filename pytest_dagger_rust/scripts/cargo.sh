@@ -407,8 +407,10 @@ build_sources() {
     fi
     step prove
     du -sk "$target" >"$work/target.size" 2>/dev/null &
-    refuse_stubs
+    refuse_stubs 9>&- &
+    search=$!
     if [ "$1" = test ]; then hand_out_tests; else hand_out; fi
+    wait "$search" || exit 96
     keep_messages
     step hand_out
 }
