@@ -46,7 +46,10 @@ LINKER = f"CARGO_TARGET_{platform.machine().upper()}_UNKNOWN_LINUX_GNU_RUSTFLAGS
 
 @dataclass(frozen=True)
 class Image:
-    """A recipe: a minimal Debian and these packages, or a base and this machine's own Rust toolchain."""
+    """A recipe: a minimal Debian and these packages, or a base and this machine's own Rust toolchain.
+
+    `suite` names the release of Debian where it is not the usual one.
+    """
 
     name: str
     tag: str
@@ -54,6 +57,7 @@ class Image:
     backports: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     base: str | None = None
+    suite: str = ""
 
     @property
     def reference(self) -> str:
@@ -71,6 +75,13 @@ DATABASE = Image("postgres", "17", ("ca-certificates", "postgresql"), environmen
 DEFAULT = (BUILDER, RUNTIME, DATABASE)
 ON_REQUEST = (
     Image("rust", "1.85", (*_BUILD_TOOLS, "cargo", "rustc"), environment=CARGO | _LLD),
+    Image(
+        "rust",
+        "1.78",
+        (*_BUILD_TOOLS, "cargo-web", "rustc-web"),
+        environment=CARGO | _LLD,
+        suite="bullseye",
+    ),
     Image(
         "rust",
         "host",
@@ -121,7 +132,8 @@ def key(image: Image) -> str:
 
 def sources(image: Image, mirror: str) -> list[str]:
     """Return the apt sources an image is built from."""
-    suites = [SUITE, f"{SUITE}-updates", *([f"{SUITE}-backports"] if image.backports else [])]
+    suite = image.suite or SUITE
+    suites = [suite, f"{suite}-updates", *([f"{suite}-backports"] if image.backports else [])]
     return [f"deb {mirror} {suite} main" for suite in suites]
 
 
@@ -170,7 +182,7 @@ def _bootstrap(image: Image, scratch: Path, layout: str) -> None:
             "--dpkgopt=path-exclude=/usr/share/doc/*",
             "--dpkgopt=path-exclude=/usr/share/man/*",
             *_certificate_hooks(),
-            SUITE,
+            image.suite or SUITE,
             tar,
             *sources(image, _mirror()),
         ],

@@ -52,9 +52,9 @@ def test_libraries_leave_the_build_fresh(
     linker = scenario.builder.with_file("/c/libtwice.a", build.file("libtwice.a")).with_new_file(
         "/c/main.c", PROGRAM
     )
-    linked = linker.with_exec(["cc", "-o", "/c/main", "/c/main.c", "/c/libtwice.a", "-lm"]).with_exec(
-        ["/c/main"]
-    )
+    linked = linker.with_exec(
+        ["cc", "-o", "/c/main", "/c/main.c", "/c/libtwice.a", "-lpthread", "-ldl", "-lm"]
+    ).with_exec(["/c/main"])
     assert build.blocking.wait(linked.stdout) == "42\n"
 
     scenario.replace("src/lib.rs", "n * 2", "n * 20")

@@ -70,12 +70,11 @@ def test_pytest_is_killed_while_the_compiler_runs(tmp_path: Path, telltale: Tell
         os.devnull,
         "--rootdir=.",
     ]
-    killed = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    accidents.wait_for_rustc("telltale")
-    sessions = descendants(killed.pid)
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
+        accidents.wait_for_rustc("telltale")
+        sessions = descendants(killed.pid)
+        killed.send_signal(signal.SIGKILL)
     assert sessions
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
     assert process.wait_until(lambda: not any(session.alive for session in sessions), accidents.PATIENCE)
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

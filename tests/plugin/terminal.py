@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -16,9 +17,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+
+# Seconds that one run may take.
+PATIENCE = 240.0
 
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -79,7 +85,8 @@ def run_pytest(
     os.close(keyboard)
     terminal = Terminal(modes=modes)
     waiting, seen = deque(typed), 0
-    while piece := _read(screen):
+    deadline = time.monotonic() + PATIENCE
+    while piece := _read(screen, deadline - time.monotonic()):
         terminal.pieces.append((time.monotonic(), piece))
         if terminal.interrupted_at is None and interrupt_when(terminal):
             terminal.interrupted_at = time.monotonic()
@@ -87,6 +94,10 @@ def run_pytest(
         if waiting and waiting[0][0] in terminal.text[seen:]:
             seen = len(terminal.text)
             os.write(screen, waiting.popleft()[1].encode())
+    if time.monotonic() >= deadline:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        pytest.fail(f"pytest had not ended after {PATIENCE} s. It showed:\n{terminal.text}")
     modes.append(termios.tcgetattr(screen))
     os.close(screen)
     terminal.exit_code = process.wait()
@@ -94,7 +105,9 @@ def run_pytest(
     return terminal
 
 
-def _read(screen: int) -> str:
+def _read(screen: int, patience: float) -> str:
+    if not select.select([screen], [], [], max(patience, 0))[0]:
+        return ""
     try:
         return os.read(screen, 1 << 16).decode("utf-8", "replace")
     except OSError:
