@@ -185,8 +185,21 @@ prove() {
     mv "$VOLUME/proofs.part" "$VOLUME/proofs"
 }
 
+# What cannot be searched counts as a stub.
 refuse_stubs() {
     while read -r _ path; do
-        ! grep -q -a -F -- "$marker" "$path" || fail 96 "$path is a stub, not the program"
+        found=0
+        has_marker "$path" || found=$?
+        [ "$found" = 1 ] || fail 96 "$path is a stub, not the program"
     done <"$work/executables"
+}
+
+# By lines that end with zeros, of which a program is full: GNU grep is five times as fast then, and busybox's sees
+# nothing behind a zero otherwise.
+has_marker() {
+    if printf x | grep -q -z x 2>/dev/null; then
+        grep -q -a -z -F -- "$marker" "$1"
+    else
+        tr '\0' '\n' <"$1" | grep -q -a -F -- "$marker"
+    fi
 }
