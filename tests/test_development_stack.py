@@ -305,6 +305,12 @@ class TestImages:
         assert any("backports" in line for line in images.sources(images.BUILDER, "http://m"))
         assert not any("backports" in line for line in images.sources(images.RUNTIME, "http://m"))
 
+    def test_an_image_can_be_of_another_release(self) -> None:
+        """All its packages are then of that one, and other images stay as they are."""
+        older = images.sources(images.find("rust:1.78"), "http://m")
+        assert older == ["deb http://m bullseye main", "deb http://m bullseye-updates main"]
+        assert not any("bullseye" in line for line in images.sources(images.BUILDER, "http://m"))
+
     def test_the_key_changes_with_recipe_and_certificates(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

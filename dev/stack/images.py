@@ -132,8 +132,8 @@ def key(image: Image) -> str:
 
 def sources(image: Image, mirror: str) -> list[str]:
     """Return the apt sources an image is built from."""
-    suite = image.suite or SUITE
-    suites = [suite, f"{suite}-updates", *([f"{suite}-backports"] if image.backports else [])]
+    release = image.suite or SUITE
+    suites = [release, f"{release}-updates", *([f"{release}-backports"] if image.backports else [])]
     return [f"deb {mirror} {suite} main" for suite in suites]
 
 

@@ -97,6 +97,7 @@ def run_pytest(
     if time.monotonic() >= deadline:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        os.close(screen)
         pytest.fail(f"pytest had not ended after {PATIENCE} s. It showed:\n{terminal.text}")
     modes.append(termios.tcgetattr(screen))
     os.close(screen)
