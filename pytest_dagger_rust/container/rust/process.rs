@@ -5,6 +5,8 @@ use std::sync::mpsc::{channel, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::options::Options;
+
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 
@@ -19,13 +21,15 @@ extern "C" {
     fn setpgid(pid: i32, group: i32) -> i32;
 }
 
-pub fn command(program: &str, arguments: Vec<String>, folder: &str) -> Command {
+/// Returns the command of a subcommand's program, to be started in its --folder.
+pub fn command(options: &Options) -> Result<Command, String> {
+    let (program, arguments) = options.program()?;
     let mut command = Command::new(program);
     command.args(arguments).env_remove("PYTEST_DAGGER_RUST_RUN");
-    if !folder.is_empty() {
+    if let Some(folder) = options.optional("folder") {
         command.current_dir(folder);
     }
-    command
+    Ok(command)
 }
 
 /// Gives a command a group of its own, so that all it starts can be ended with it.

@@ -7,9 +7,19 @@ use std::sync::mpsc::{channel, Receiver};
 use std::sync::Arc;
 use std::thread;
 
+use crate::failure::Outcome;
 use crate::host::Host;
-use crate::process::{described, Event, Running, LEFTOVER};
+use crate::options::Options;
+use crate::process::{command, described, Event, Running, LEFTOVER};
 use crate::pty;
+
+/// `agent shell --socket SOCKET [--folder FOLDER] -- program`
+pub const OPTIONS: &[&str] = &["socket", "folder"];
+
+pub fn main(options: &Options) -> Outcome<()> {
+    shell(options.text("socket")?, command(options)?);
+    Ok(())
+}
 
 pub fn shell(socket: &str, command: Command) {
     let (host, control) = Host::connect(socket);
@@ -63,7 +73,9 @@ fn take_input(mut control: UnixStream, mut screen: File) -> io::Result<()> {
         let mut payload = vec![0; u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize];
         control.read_exact(&mut payload)?;
         match (head[0], &payload[..]) {
-            (b'w', [a, b, c, d]) => pty::resize(&screen, u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])),
+            (b'w', [a, b, c, d]) => {
+                pty::resize(&screen, u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]))
+            }
             (b'i', typed) => screen.write_all(typed)?,
             _ => {}
         }

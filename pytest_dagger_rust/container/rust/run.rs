@@ -7,7 +7,27 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::process::{described, Event, Running, LEFTOVER};
+use crate::failure::Outcome;
+use crate::options::Options;
+use crate::process::{command, described, grouped, Event, Running, LEFTOVER};
+
+/// `agent run --result FOLDER --limit BYTES [--timeout SECONDS] [--folder FOLDER] [--stdin FILE] [--output PATH]...`
+pub const OPTIONS: &[&str] = &["result", "limit", "timeout", "folder", "stdin", "output"];
+
+pub fn main(options: &Options) -> Outcome<()> {
+    let run = Run {
+        result: options.path("result")?,
+        limit: options.number("limit")?,
+        timeout: options
+            .numbers("timeout")?
+            .pop()
+            .filter(|seconds: &f64| *seconds > 0.0)
+            .map(Duration::from_secs_f64),
+        outputs: options.all("output").into_iter().map(PathBuf::from).collect(),
+    };
+    run.write(run.outcome(grouped(command(options)?), options.text("stdin")?));
+    Ok(())
+}
 
 // How long a program may take to end once its time is over.
 const GRACE: Duration = Duration::from_secs(2);
@@ -16,7 +36,7 @@ pub struct Run {
     pub result: PathBuf,
     pub limit: u64,
     pub timeout: Option<Duration>,
-    pub outputs: Vec<String>,
+    pub outputs: Vec<PathBuf>,
 }
 
 impl Run {
@@ -48,7 +68,7 @@ impl Run {
         for collected in [stdout, stderr] {
             lines.push(format!("dropped {}", collected.dropped()));
         }
-        lines.extend(self.outputs.iter().enumerate().map(|(number, path)| self.take(number, Path::new(path))));
+        lines.extend(self.outputs.iter().enumerate().map(|(number, path)| self.take(number, path)));
         lines
     }
 

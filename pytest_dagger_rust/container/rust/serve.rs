@@ -10,8 +10,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::failure::Outcome;
 use crate::host::Host;
-use crate::process::{described, Event, Running, LEFTOVER};
+use crate::options::Options;
+use crate::process::{command, described, grouped, Event, Running, LEFTOVER};
 use crate::tunnel::{dial, wait_for_client};
 
 const CLOSE_ON_EXEC: i32 = 0o2_000_000;
@@ -28,6 +30,16 @@ const LAST_WORD: Duration = Duration::from_millis(30);
 
 extern "C" {
     fn pipe2(ends: *mut i32, flags: i32) -> i32;
+}
+
+/// `agent serve --socket SOCKET --grace SECONDS [--folder FOLDER] [--health PATH] [--port PORT]... -- program`
+pub const OPTIONS: &[&str] = &["socket", "grace", "folder", "health", "port"];
+
+pub fn main(options: &Options) -> Outcome<()> {
+    let grace = Duration::from_secs_f64(options.number("grace")?);
+    let health = options.text("health")?.to_string();
+    serve(options.text("socket")?, grouped(command(options)?), health, options.numbers("port")?, grace);
+    Ok(())
 }
 
 pub fn serve(socket: &str, mut command: Command, health: String, ports: Vec<u16>, grace: Duration) {
