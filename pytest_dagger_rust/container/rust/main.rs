@@ -3,18 +3,34 @@
 //
 // Compiled by the builder's own rustc, from the standard library alone, so it runs wherever the programs do: in an
 // image without a shell too, and as any user.
+mod build;
+mod cargo;
+mod dep_info;
+mod failed;
 mod failure;
+mod files;
 mod host;
+mod json;
+mod messages;
 mod options;
+mod outputs;
+mod packages;
 mod process;
+mod proofs;
 mod pty;
+mod record;
 mod run;
 mod serve;
 mod shell;
+mod sync;
+mod tar;
+mod tree;
 mod tunnel;
+mod volume;
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process::exit;
 
 use failure::{Failure, Outcome};
@@ -24,19 +40,28 @@ use options::Options;
 type Subcommand = (&'static str, &'static [&'static str], fn(&Options) -> Outcome<()>);
 
 const SUBCOMMANDS: &[Subcommand] = &[
+    ("build", build::OPTIONS, build::build),
+    ("dependencies", build::OPTIONS, build::dependencies),
+    ("failure", failed::OPTIONS, failed::main),
+    ("record", record::OPTIONS, record::main),
     ("run", run::OPTIONS, run::main),
     ("serve", serve::OPTIONS, serve::main),
     ("shell", shell::OPTIONS, shell::main),
 ];
 
 fn main() {
-    if let Err(failure) = called(env::args_os().skip(1)) {
+    if let Err(failure) = called(env::args_os()) {
         eprintln!("pytest-dagger-rust: {}", failure.message);
         exit(failure.code);
     }
 }
 
 fn called(mut words: impl Iterator<Item = OsString>) -> Outcome<()> {
+    // Cargo takes a path in place of rustdoc's, and no arguments with it.
+    let own_name = words.next().map(PathBuf::from).unwrap_or_default();
+    if own_name.file_name() == Some(OsStr::new("rustdoc")) {
+        return record::rustdoc(words.collect());
+    }
     let name = words.next().unwrap_or_default();
     let known = SUBCOMMANDS.iter().find(|(known, _, _)| name == *known);
     let (_, names, function) = known

@@ -1,1 +1,4 @@
-//! What is worth compiling with optimisation: everything that looks at each byte of something large.
+//! What is worth compiling with optimisation: everything that looks at each byte of something large, or at each path.
+pub mod index;
+pub mod search;
+pub mod sha256;

@@ -1,0 +1,554 @@
+//! Builds the workspace's dependencies, or the workspace itself, from an archive of its sources.
+//!
+//! The volume keeps, between builds, the source tree, the target directory, and proofs of what each artifact was made
+//! from. What the host wants to know goes into one file, report.json.
+use std::collections::{BTreeSet, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use agent_core::index::Entry;
+use agent_core::sha256::{digest_of, hex};
+
+use crate::cargo::{self, Transcript};
+use crate::failure::{At, Failure, Outcome, DEPENDENCIES_NEEDED, NOT_PROVED, OWN};
+use crate::files;
+use crate::json::{self, Value};
+use crate::messages::{Artifact, Said};
+use crate::options::Options;
+use crate::outputs;
+use crate::proofs::{prove, Places};
+use crate::record;
+use crate::sync::{apply, sync, Inputs};
+use crate::tree;
+use crate::volume::{relative, started, Volume, MOST_DEPENDENCIES};
+use crate::{failed, packages};
+
+/// To be raised when the host has to read a report otherwise.
+const FORMAT: u64 = 1;
+const LARGEST: u64 = 1 << 30;
+
+/// `agent dependencies OPTIONS -- build [flags...]` and `agent build OPTIONS -- build|test [flags...]`
+///
+/// --volume, --packages, --out   the cache volumes, and the folder for what leaves
+/// --archive, --digest, --base   the sources
+/// --root                        the workspace's root, relative to the tree
+/// --build-id, --run-id          what names the build, and a file with what names this run of it
+/// --variables                   names the variables that are set for cargo
+/// --clear                       empties the volume, unless it was emptied for the same word before
+/// --restored                    what the dependency build has handed out
+/// --skipped                     names the dependency build to do without
+/// --marker                      what every stub has in it
+pub const OPTIONS: &[&str] = &[
+    "volume",
+    "packages",
+    "out",
+    "archive",
+    "digest",
+    "base",
+    "root",
+    "build-id",
+    "run-id",
+    "variables",
+    "clear",
+    "restored",
+    "skipped",
+    "marker",
+];
+
+pub fn dependencies(options: &Options) -> Outcome<()> {
+    let mut build = Build::begin(options)?;
+    if !build.volume.has_dependencies(&build.id) {
+        build.make_room()?;
+    }
+    build.restore_lock()?;
+    build.call_cargo()?;
+    build.put_right()?;
+    build.hand_out_dependencies()
+}
+
+pub fn build(options: &Options) -> Outcome<()> {
+    let mut build = Build::begin(options)?;
+    let before = build.messages_before()?;
+    build.restore_dependencies()?;
+    build.steps.end("seed");
+    build.restore_lock()?;
+    build.call_cargo()?;
+    build.steps.end("cargo");
+    build.prove_or_repeat()?;
+    build.put_right()?;
+    build.steps.end("prove");
+    build.hand_out(before)
+}
+
+/// Seconds of each step, one after the other.
+struct Steps {
+    last: Instant,
+    taken: Vec<(&'static str, f64)>,
+}
+
+impl Steps {
+    fn end(&mut self, name: &'static str) {
+        self.taken.push((name, self.last.elapsed().as_secs_f64()));
+        self.last = Instant::now();
+    }
+}
+
+struct Build<'a> {
+    options: &'a Options,
+    id: String,
+    out: PathBuf,
+    /// The workspace's root, absolute, and its lock file relative to the tree.
+    root: PathBuf,
+    lock: Vec<u8>,
+    restored: Option<PathBuf>,
+    volume: Volume,
+    inputs: Inputs,
+    /// Whether cargo had been interrupted when it was called last.
+    was_interrupted: bool,
+    steps: Steps,
+    transcript: Transcript,
+    /// What build scripts have written in the tree, and was taken back.
+    rewritten: BTreeSet<Vec<u8>>,
+}
+
+impl<'a> Build<'a> {
+    /// Waits for the volume, and brings its tree up to date.
+    fn begin(options: &'a Options) -> Outcome<Build<'a>> {
+        cargo::guard();
+        let mut steps = Steps { last: Instant::now(), taken: Vec::new() };
+        packages::share(&options.path("packages")?)?;
+        let volume = Volume::open(&options.path("volume")?, options.text("clear")?)?;
+        steps.end("lock");
+        let root = volume.tree().join(options.one("root")?);
+        let root: PathBuf = root.components().collect();
+        let lock = relative(&root.join("Cargo.lock"), &volume.tree())
+            .ok_or("--root leads out of the tree".to_string())?;
+        let mut build = Build {
+            options,
+            id: options.text("build-id")?.into(),
+            out: options.path("out")?,
+            root,
+            lock,
+            restored: options.optional("restored").map(PathBuf::from),
+            was_interrupted: started(&volume).is_some(),
+            inputs: Inputs::read(options)?,
+            volume,
+            steps,
+            transcript: Transcript::default(),
+            rewritten: BTreeSet::new(),
+        };
+        build.check_skipped(options.text("skipped")?)?;
+        sync(&mut build.volume, &build.inputs, &build.lock)?;
+        build.check_surroundings(options.text("variables")?)?;
+        build.steps.end("sync");
+        Ok(build)
+    }
+
+    /// A target directory with other dependencies needs no dependency build for these: cargo compiles what is missing.
+    /// Where it has none, a dependency build is worth making.
+    fn check_skipped(&mut self, name: &str) -> Outcome<()> {
+        if name.is_empty() || self.volume.has_dependencies(name) && self.volume.target().is_dir() {
+            return Ok(());
+        }
+        let refuse = |message: &str| Err(Failure::new(DEPENDENCIES_NEEDED, message));
+        if !self.volume.target().is_dir() {
+            return refuse("there are no compiled dependencies to start from");
+        }
+        if self.was_interrupted || !self.volume.has_room() {
+            return refuse("the target directory does not take these dependencies");
+        }
+        self.volume.add_dependencies(name);
+        Ok(())
+    }
+
+    /// What cargo does not look at again: variables for build scripts that do not name them, and configuration, which
+    /// older versions miss.
+    fn check_surroundings(&mut self, variables: &str) -> Outcome<()> {
+        let tree = self.volume.tree();
+        let is_configuration = |path: &[u8]| {
+            [&b".cargo/config"[..], b".cargo/config.toml"].iter().any(|name| {
+                path.strip_suffix(*name).is_some_and(|above| above.is_empty() || above.ends_with(b"/"))
+            })
+        };
+        let lines = self.volume.records.index.iter().filter(|(path, _)| is_configuration(path));
+        let text: Vec<u8> =
+            lines.flat_map(|(path, entry)| [&path[..], &entry.digest, b"\n"].concat()).collect();
+        let configuration = hex(&digest_of(&text));
+        let records = &mut self.volume.records;
+        if !records.configuration.is_empty() && records.configuration != configuration {
+            tree::touch_all(&tree)?;
+        }
+        if records.variables != variables {
+            for path in &records.build_scripts {
+                tree::touch(&tree, path)?;
+            }
+        }
+        records.configuration = configuration;
+        records.variables = variables.into();
+        self.volume.write()
+    }
+
+    fn make_room(&mut self) -> Outcome<()> {
+        if self.volume.has_room() {
+            return Ok(());
+        }
+        self.volume.forget_outputs(&format!("emptied: it held {MOST_DEPENDENCIES} sets of dependencies"))
+    }
+
+    /// Puts the compiled dependencies beside what the volume has; never over it.
+    fn restore_dependencies(&mut self) -> Outcome<()> {
+        let Some(folder) = &self.restored else { return Ok(()) };
+        let path = folder.join("build-id");
+        let name = String::from_utf8_lossy(&files::read(&path, 1 << 10).at(&path)?).into_owned();
+        if self.volume.has_dependencies(&name) {
+            return Ok(());
+        }
+        let from = folder.join("target");
+        self.make_room()?;
+        if self.was_interrupted {
+            self.volume.forget_outputs("emptied: a build had been interrupted")?;
+        }
+        // Until cargo has ended well.
+        let (running, target) = (self.volume.running(), self.volume.target());
+        files::replace(&running, b"").at(&running)?;
+        let is_missing = |place: &Path| matches!(files::status(place), Ok(None));
+        files::copy_tree(&from, &target, &is_missing).at(&target)?;
+        self.volume.add_dependencies(&name);
+        self.volume.write()
+    }
+
+    /// Returns the report of the dependency build as it is: the agent has written it, where nothing else could.
+    fn dependency_report(&self) -> Outcome<Value> {
+        let Some(folder) = &self.restored else { return Ok(Value::Null) };
+        let path = folder.join("report.json");
+        let text = files::read(&path, LARGEST).at(&path)?;
+        String::from_utf8(text).map(Value::Raw).at(&path)
+    }
+
+    /// Cargo itself may have changed the lock file: a build begins with the user's, or where there is none with the one
+    /// that the dependencies were compiled from.
+    fn restore_lock(&mut self) -> Outcome<()> {
+        let tree = self.volume.tree();
+        if let Some(entry) = self.inputs.index.get(&self.lock).copied() {
+            if !tree::has(&tree, &self.lock, &entry)? {
+                let wanted: std::collections::BTreeMap<Vec<u8>, Entry> = [(self.lock.clone(), entry)].into();
+                self.inputs.extract(&tree, &wanted)?;
+            }
+            return Ok(());
+        }
+        let Some(folder) = &self.restored else { return Ok(()) };
+        let (from, to) = (folder.join("Cargo.lock"), self.root.join("Cargo.lock"));
+        let there = |path: &Path| files::read_if_there(path, LARGEST);
+        match there(&from).at(&from)? {
+            Some(text) if there(&to).ok().flatten().as_ref() != Some(&text) => {
+                files::replace(&to, &text).at(&to)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs cargo, and ends the build where it fails.
+    fn call_cargo(&mut self) -> Outcome<()> {
+        let (running, work) = (self.volume.running(), self.volume.work());
+        files::fresh_folder(&work).at(&work)?;
+        files::replace(&running, b"").at(&running)?;
+        let words = self.options.rest().to_vec();
+        let is_test = words.first().is_some_and(|word| word == "test");
+        let mut recorders = Vec::new();
+        if is_test {
+            recorders.push(self.recorder(&words)?);
+        }
+        let mut status = cargo::run(self.cargo(&words, recorders), &mut self.transcript)?;
+        if status.success() && is_test {
+            if let Some(words) = self.doctest_words(&words) {
+                status = cargo::run(self.cargo(&words, self.rustdoc()?), &mut self.transcript)?;
+            }
+        }
+        self.volume.strike_clock()?;
+        if status.success() {
+            return Ok(());
+        }
+        self.put_right()?;
+        Err(failed::keep(&self.volume, &self.id, &self.transcript, status)?)
+    }
+
+    fn cargo(&self, words: &[OsString], more: Vec<(OsString, OsString)>) -> Command {
+        let mut command = cargo::command(OsStr::new("cargo"));
+        let (subcommand, flags) =
+            words.split_first().map_or((OsString::new(), &[][..]), |(word, rest)| (word.clone(), rest));
+        command
+            .arg(subcommand)
+            .args(["--verbose", "--message-format=json-diagnostic-rendered-ansi"])
+            .args(flags);
+        command.envs(cargo::variables(&self.volume.target(), &self.volume.tree()));
+        command.envs(more).current_dir(&self.root);
+        command
+    }
+
+    /// Returns the variable that makes cargo hand its test binaries to the agent.
+    fn recorder(&self, words: &[OsString]) -> Outcome<(OsString, OsString)> {
+        let given = words.iter().zip(words.iter().skip(1)).find(|(word, _)| *word == "--target");
+        let triple = match given {
+            Some((_, triple)) => triple.to_string_lossy().into_owned(),
+            None => self.host_triple()?,
+        };
+        let name = format!("CARGO_TARGET_{}_RUNNER", triple.to_uppercase().replace(['-', '.'], "_"));
+        let mut runner = agent()?.into_os_string();
+        runner.push(" record --into ");
+        runner.push(self.volume.work().join("tests"));
+        runner.push(" --");
+        Ok((name.into(), runner))
+    }
+
+    fn host_triple(&self) -> Outcome<String> {
+        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let output =
+            cargo::command(&rustc).arg("-vV").current_dir(&self.root).output().at(Path::new(&rustc))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let triple = text.lines().find_map(|line| line.strip_prefix("host: ").map(String::from));
+        triple.ok_or_else(|| Failure::new(OWN, "rustc -vV does not name its host"))
+    }
+
+    /// Returns the flags that make cargo hand doctests to rustdoc, where there may be any.
+    fn doctest_words(&self, words: &[OsString]) -> Option<Vec<OsString>> {
+        let is_any = self.artifacts().any(|artifact| artifact.has_doctests && artifact.is_test);
+        if !is_any || words.iter().any(|word| word == "--bin" || word == "--example") {
+            return None;
+        }
+        let replaced = words.iter().map(|word| if word == "--tests" { "--doc".into() } else { word.clone() });
+        Some(replaced.collect())
+    }
+
+    /// Returns the variables that make cargo take the agent for rustdoc.
+    fn rustdoc(&self) -> Outcome<Vec<(OsString, OsString)>> {
+        let link = self.volume.work().join("rustdoc");
+        std::os::unix::fs::symlink(agent()?, &link).at(&link)?;
+        let rustdoc = std::env::var_os("RUSTDOC").unwrap_or_else(|| "rustdoc".into());
+        let doctests = self.volume.work().join("doctests").into_os_string();
+        Ok(vec![
+            ("RUSTDOC".into(), link.into()),
+            (record::RUSTDOC.into(), rustdoc),
+            (record::DOCTESTS.into(), doctests),
+        ])
+    }
+
+    fn artifacts(&self) -> impl Iterator<Item = &Artifact> {
+        self.transcript.messages.iter().filter_map(|message| match &message.said {
+            Said::Artifact(artifact) => Some(artifact),
+            _ => None,
+        })
+    }
+
+    /// Proves all artifacts; where cargo calls one fresh that is not, has everything compiled once more.
+    fn prove_or_repeat(&mut self) -> Outcome<()> {
+        let Err(complaints) = self.prove()? else { return Ok(()) };
+        for complaint in complaints {
+            eprintln!("pytest-dagger-rust: {complaint}");
+        }
+        self.put_right()?;
+        tree::touch_all(&self.volume.tree())?;
+        self.transcript = Transcript::default();
+        self.call_cargo()?;
+        let Err(complaints) = self.prove()? else { return Ok(()) };
+        let message = "a binary could not be proved to come from the current sources";
+        Err(Failure::new(NOT_PROVED, format!("{message}: {}", complaints.join("; "))))
+    }
+
+    fn prove(&mut self) -> Outcome<Result<(), Vec<String>>> {
+        let (tree, target) = (self.volume.tree(), self.volume.target());
+        let started =
+            started(&self.volume).ok_or_else(|| Failure::new(OWN, "the time of cargo's start is lost"))?;
+        let root = relative(&self.root, &tree).unwrap_or_default();
+        let places = Places { tree: &tree, target: &target, root: &root, started };
+        let artifacts = self.transcript.messages.iter().filter_map(|message| match &message.said {
+            Said::Artifact(artifact) => Some(artifact),
+            _ => None,
+        });
+        let outcome = prove(artifacts, &mut self.volume.records, &places);
+        if outcome.is_ok() {
+            let own = self.artifacts().filter(|artifact| artifact.is_kind("custom-build"));
+            let scripts = own.filter_map(|artifact| relative(&artifact.source, &tree));
+            let scripts = scripts.filter(|path| agent_core::index::leads_down(path)).collect::<BTreeSet<_>>();
+            self.volume.records.build_scripts = scripts.into_iter().collect();
+        }
+        Ok(outcome)
+    }
+
+    /// Takes back what build scripts have written in the tree, so that no later build is made from it.
+    fn put_right(&mut self) -> Outcome<()> {
+        let running = self.volume.running();
+        let since = started(&self.volume);
+        let foreign = tree::remove_foreign(&mut self.volume, since, &self.lock)?;
+        if !foreign.is_empty() {
+            // What has written there has to run again, or what it has written is missing the next time.
+            for path in &self.volume.records.build_scripts {
+                tree::touch(&self.volume.tree(), path)?;
+            }
+            self.rewritten.extend(foreign.iter().cloned());
+            self.volume.note_changes(foreign);
+        }
+        apply(&mut self.volume, &self.inputs)?;
+        self.volume.write()?;
+        files::remove(&running).at(&running)
+    }
+
+    /// Returns what the build before this one has said, for the host to compare.
+    fn messages_before(&self) -> Outcome<Value> {
+        // Only what is what was written then: the host reads it as it is.
+        let path = self.volume.root.join("before");
+        let text = files::read_if_there(&path, LARGEST).ok().flatten().unwrap_or_default();
+        if hex(&digest_of(&text)) != self.volume.records.before {
+            return Ok(Value::List(Vec::new()));
+        }
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        Ok(lines.map(|line| Value::Raw(String::from_utf8_lossy(line).into())).collect())
+    }
+
+    fn keep_messages(&mut self) -> Outcome<()> {
+        let messages =
+            self.transcript.messages.iter().filter(|message| matches!(message.said, Said::Artifact(_)));
+        let text: Vec<u8> = messages.flat_map(|message| [message.line.as_bytes(), b"\n"].concat()).collect();
+        let path = self.volume.root.join("before");
+        files::replace(&path, &text).at(&path)?;
+        self.volume.records.before = hex(&digest_of(&text));
+        self.volume.write()
+    }
+
+    fn hand_out(&mut self, before: Value) -> Outcome<()> {
+        let (tree, target) = (self.volume.tree(), self.volume.target());
+        outputs::open(&self.out)?;
+        let wanted = outputs::wanted(self.artifacts(), &tree, &target)?;
+        let measured = target.clone();
+        let size = std::thread::spawn(move || files::size_of(&measured));
+        let marker = self.options.text("marker")?;
+        let is_test = self.options.rest().first().is_some_and(|word| word == "test");
+        let mut members = Vec::new();
+        let mut sizes = Vec::new();
+        if is_test {
+            let tests = record::read(&self.volume.work().join("tests"))?;
+            let doctests = record::read(&self.volume.work().join("doctests"))?;
+            let paths = self.needed_by_tests(&doctests);
+            outputs::refuse_stubs(self.executables().collect::<HashSet<_>>().into_iter(), marker)?;
+            outputs::hand_out_tests(&paths, &target, &tree, &self.volume.records.index, &self.out)?;
+            members.extend([("tests", Value::List(tests)), ("doctests", Value::List(doctests))]);
+        } else {
+            sizes = outputs::hand_out(&wanted, &self.out, marker)?;
+        }
+        self.keep_messages()?;
+        let paths = self.rewritten.iter().map(|path| Value::from_bytes(path));
+        members.extend([
+            ("before", before),
+            ("rewritten", paths.collect()),
+            ("dependencies", self.dependency_report()?),
+            (
+                "sizes",
+                Value::Object(sizes.into_iter().map(|(name, size)| (name, Value::number(size))).collect()),
+            ),
+            ("target_size", Value::number(size.join().unwrap_or_default())),
+        ]);
+        self.steps.end("hand_out");
+        self.report(members)
+    }
+
+    fn executables(&self) -> impl Iterator<Item = &PathBuf> {
+        let tree = self.volume.tree();
+        self.artifacts()
+            .filter(move |artifact| artifact.folder(&tree).is_some())
+            .filter_map(|artifact| artifact.executable.as_ref())
+    }
+
+    fn needed_by_tests(&self, doctests: &[Value]) -> BTreeSet<PathBuf> {
+        let mut paths: BTreeSet<PathBuf> = self.executables().cloned().collect();
+        let ends_with = |path: &Path, end: &str| path.extension().is_some_and(|found| found == end);
+        for artifact in self.artifacts().filter(|artifact| !artifact.is_kind("proc-macro")) {
+            paths.extend(artifact.files.iter().filter(|path| ends_with(path, "so")).cloned());
+        }
+        paths.extend(self.transcript.messages.iter().filter_map(|message| match &message.said {
+            Said::BuildScript(folder) => Some(folder.clone()),
+            _ => None,
+        }));
+        if !doctests.is_empty() {
+            paths.extend(self.needed_by_doctests(doctests));
+        }
+        paths
+    }
+
+    /// Doctests are compiled when they run, with all that their library was compiled with. Of what cargo puts in place
+    /// under a plain name, it is the file with a hash in its name that others are compiled with.
+    fn needed_by_doctests(&self, doctests: &[Value]) -> BTreeSet<PathBuf> {
+        let mut paths = BTreeSet::new();
+        for path in self.artifacts().flat_map(|artifact| &artifact.files) {
+            match path.extension().and_then(OsStr::to_str) {
+                Some("rlib" | "so") => drop(paths.insert(path.clone())),
+                Some("rmeta") => drop(paths.insert(path.with_extension("rlib"))),
+                _ => {}
+            }
+        }
+        for record in doctests {
+            let Value::Raw(text) = record else { continue };
+            let record = json::parse(text.as_bytes());
+            for word in
+                record.as_ref().and_then(|record| record.get("arguments")?.texts()).unwrap_or_default()
+            {
+                // "--extern name=/path/libname-hash.rlib"
+                let path = word.split_once('=').map(|(_, path)| PathBuf::from(path));
+                paths.extend(path.filter(|path| path.extension().is_some_and(|end| end == "rlib")));
+            }
+        }
+        paths
+    }
+
+    fn hand_out_dependencies(&mut self) -> Outcome<()> {
+        let target = self.volume.target();
+        outputs::open(&self.out)?;
+        let packages = self.options.path("packages")?;
+        let size = std::thread::spawn(move || files::size_of(&packages));
+        let place = self.out.join("target");
+        files::copy_tree(&target, &place, &|_| true).at(&place)?;
+        let (from, to) = (self.root.join("Cargo.lock"), self.out.join("Cargo.lock"));
+        files::copy(&from, &to).at(&from)?;
+        let (id, path) = (self.id.clone(), self.out.join("build-id"));
+        fs::write(&path, &id).at(&path)?;
+        self.volume.add_dependencies(&id);
+        self.volume.write()?;
+        let members = vec![
+            ("target_size", Value::number(files::size_of(&place))),
+            ("packages_size", Value::number(size.join().unwrap_or_default())),
+        ];
+        self.steps.end("dependencies");
+        self.report(members)
+    }
+
+    fn report(&self, more: Vec<(&str, Value)>) -> Outcome<()> {
+        let run_id = self.options.path("run-id")?;
+        let run_id = files::read(&run_id, 1 << 10).at(&run_id)?;
+        let pair =
+            |name: &str, seconds: f64| [Value::from(name), Value::seconds(seconds)].into_iter().collect();
+        let messages = &self.transcript.messages;
+        let lock = fs::read(self.root.join("Cargo.lock")).unwrap_or_default();
+        let mut members = vec![
+            ("format", Value::number(FORMAT)),
+            ("build_id", self.id.as_str().into()),
+            ("run_id", Value::from(String::from_utf8_lossy(&run_id).trim())),
+            ("volume", self.volume.condition.as_str().into()),
+            ("root", record::text(self.root.as_os_str())),
+            ("target", record::text(self.volume.target().as_os_str())),
+            ("lock", Value::from_bytes(&lock)),
+            ("steps", self.steps.taken.iter().map(|(name, seconds)| pair(name, *seconds)).collect()),
+            ("messages", messages.iter().map(|message| Value::Raw(message.line.clone())).collect()),
+            ("ends", messages.iter().map(|message| Value::seconds(message.seconds)).collect()),
+            ("starts", self.transcript.starts.iter().map(|(name, seconds)| pair(name, *seconds)).collect()),
+            ("dirty", self.transcript.dirty().iter().map(|line| Value::from(line.as_str())).collect()),
+        ];
+        members.extend(more);
+        outputs::write_report(&self.out, &Value::object(members))
+    }
+}
+
+/// Returns the path of this program.
+pub fn agent() -> Outcome<PathBuf> {
+    std::env::current_exe().at(Path::new("/proc/self/exe"))
+}

@@ -1,0 +1,30 @@
+//! Downloaded packages lie on a volume; cargo's configuration and credentials stay the image's own.
+use std::env;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{At, Outcome};
+use crate::files;
+
+const SHARED: [&str; 5] = ["registry", "git", ".package-cache", ".package-cache-mutate", ".global-cache"];
+
+/// Has cargo's home use the volume, for all that the image does not have itself.
+pub fn share(volume: &Path) -> Outcome<()> {
+    let home = env::var_os("CARGO_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let home = home.unwrap_or_else(|| {
+        PathBuf::from(env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cargo")
+    });
+    for folder in [&home, &volume.join("registry"), &volume.join("git")] {
+        fs::create_dir_all(folder).at(folder)?;
+    }
+    for name in SHARED {
+        let place = home.join(name);
+        // One with something in it stays.
+        let _ = fs::remove_dir(&place);
+        if files::status(&place).at(&place)?.is_none() {
+            symlink(volume.join(name), &place).at(&place)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,263 @@
+//! Proves that what cargo calls fresh was made from the tree as it is.
+//!
+//! When cargo compiles an artifact of a package in the tree, the proofs get the state of the tree that it was made
+//! from, and which file it is: builds with other flags put others under the same name. When cargo later calls it fresh,
+//! none of its inputs may have changed since; rustc names them in a dep-info file. Then it is as good as made from the
+//! present state, and its proof says so from then on.
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::dep_info::{self, is_library};
+use crate::files::{self, changed};
+use crate::messages::Artifact;
+use crate::volume::{Generation, Records};
+
+const LARGEST_DEP_INFO: u64 = 64 << 20;
+
+pub struct Places<'a> {
+    pub tree: &'a Path,
+    pub target: &'a Path,
+    /// The workspace's root, relative to the tree.
+    pub root: &'a [u8],
+    /// When cargo was started.
+    pub started: (i64, i64),
+}
+
+/// Renews the proofs, or returns what cannot be proved.
+pub fn prove<'a>(
+    artifacts: impl Iterator<Item = &'a Artifact>,
+    records: &mut Records,
+    places: &Places,
+) -> Result<(), Vec<String>> {
+    let known: HashMap<&str, Generation> =
+        records.proofs.iter().rev().map(|(stamp, generation)| (stamp.as_str(), *generation)).collect();
+    let mut prover = Prover {
+        places,
+        generation: records.generation,
+        changes: Changes::new(&records.changes),
+        known,
+        infos: Infos::default(),
+        proved: Vec::new(),
+        seen: HashSet::new(),
+        complaints: Vec::new(),
+    };
+    for artifact in artifacts {
+        prover.look_at(artifact);
+    }
+    if !prover.complaints.is_empty() {
+        return Err(prover.complaints);
+    }
+    let (mut proofs, seen) = (prover.proved, prover.seen);
+    proofs.extend(records.proofs.iter().filter(|(stamp, _)| !seen.contains(stamp)).cloned());
+    records.proofs = proofs;
+    Ok(())
+}
+
+struct Prover<'a> {
+    places: &'a Places<'a>,
+    generation: Generation,
+    changes: Changes<'a>,
+    known: HashMap<&'a str, Generation>,
+    infos: Infos,
+    proved: Vec<(String, Generation)>,
+    seen: HashSet<String>,
+    complaints: Vec<String>,
+}
+
+impl Prover<'_> {
+    fn look_at(&mut self, artifact: &Artifact) {
+        let Some(folder) = artifact.folder(self.places.tree) else { return };
+        let Some(file) = artifact.files.first() else { return };
+        let stamp = Stamp::of(file);
+        let is_compiled = |stamp: &Stamp| !artifact.is_fresh && stamp.changed >= self.places.started;
+        let why = match stamp {
+            Some(stamp) if is_compiled(&stamp) => return self.note(stamp.text),
+            // Cargo was called twice, the second time for doctests.
+            Some(stamp) if self.seen.contains(&stamp.text) => return,
+            Some(stamp) => match self.known.get(stamp.text.as_str()).copied() {
+                None => "it is not known what it was made from".into(),
+                Some(generation) => match self.culprit(artifact, file, &folder, generation) {
+                    None => return self.note(stamp.text),
+                    Some(path) => format!("{} has changed since", String::from_utf8_lossy(&path)),
+                },
+            },
+            None => "its file is not there".into(),
+        };
+        let name = file.strip_prefix(self.places.target).unwrap_or(file);
+        self.complaints.push(format!("cargo calls {} fresh, but {why}", name.display()));
+    }
+
+    fn note(&mut self, stamp: String) {
+        if self.seen.insert(stamp.clone()) {
+            self.proved.push((stamp, self.generation));
+        }
+    }
+
+    /// Returns an input of an artifact that has changed after a generation.
+    fn culprit(
+        &mut self,
+        artifact: &Artifact,
+        file: &Path,
+        folder: &[u8],
+        since: Generation,
+    ) -> Option<Vec<u8>> {
+        if since >= self.changes.last {
+            return None;
+        }
+        let (tree, root) = (self.places.tree.as_os_str().as_bytes(), self.places.root);
+        if let Some(inputs) = self.infos.inputs(file) {
+            let both = inputs.iter().flat_map(|path| {
+                let is_relative = !path.starts_with(b"/");
+                let at_root = is_relative.then(|| [root, b"/", path].concat());
+                [Some(path.clone()), at_root].into_iter().flatten()
+            });
+            let mut below = both.filter_map(|path| dep_info::below(&path, tree));
+            return below.find_map(|path| self.changes.at(&path, since));
+        }
+        if artifact.is_kind("custom-build") {
+            // A build script is known by its source.
+            let source = dep_info::below(artifact.source.as_os_str().as_bytes(), tree)?;
+            return self.changes.at(&source, since);
+        }
+        // Without dep-info it may have read all that is in its folder.
+        self.changes.at(folder, since)
+    }
+}
+
+/// Which file an artifact is.
+struct Stamp {
+    text: String,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(file: &Path) -> Option<Stamp> {
+        let found = files::status(file).ok()??;
+        let text = format!("{}-{}-{}.{:09}", found.ino(), found.size(), found.mtime(), found.mtime_nsec());
+        Some(Stamp { text, changed: changed(&found) })
+    }
+}
+
+/// When each path, and anything in a folder, has changed last.
+struct Changes<'a> {
+    paths: &'a HashMap<Vec<u8>, Generation>,
+    folders: HashMap<&'a [u8], Generation>,
+    last: Generation,
+}
+
+impl<'a> Changes<'a> {
+    fn new(paths: &'a HashMap<Vec<u8>, Generation>) -> Changes<'a> {
+        let mut folders = HashMap::new();
+        let mut last = 0;
+        for (path, generation) in paths {
+            last = last.max(*generation);
+            let ends = path.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+            for end in ends.chain([0]) {
+                let known = folders.entry(&path[..end]).or_insert(0);
+                if *known >= *generation {
+                    // So it is for all folders above.
+                    break;
+                }
+                *known = *generation;
+            }
+        }
+        Changes { paths, folders, last }
+    }
+
+    /// Returns the path if it has changed after a generation, or one below it. An input may be a folder, of a build
+    /// script.
+    fn at(&self, path: &[u8], since: Generation) -> Option<Vec<u8>> {
+        if self.paths.get(path).is_some_and(|generation| *generation > since) {
+            return Some(path.into());
+        }
+        self.folders.get(path).filter(|generation| **generation > since)?;
+        let is_below = |changed: &[u8]| {
+            path.is_empty() || changed.strip_prefix(path).is_some_and(|rest| rest.starts_with(b"/"))
+        };
+        let found =
+            self.paths.iter().filter(|(changed, generation)| **generation > since && is_below(changed));
+        found.map(|(changed, _)| changed.clone()).min()
+    }
+}
+
+/// The dep-info files of the target directory.
+#[derive(Default)]
+struct Infos {
+    folders: HashMap<PathBuf, Folder>,
+}
+
+/// Those that lie beside the artifacts of a folder, and rustc's own by the name of the crate: for the crate in all the
+/// forms it was compiled in.
+#[derive(Default)]
+struct Folder {
+    beside: HashSet<Vec<u8>>,
+    forms: BTreeMap<Vec<u8>, Vec<PathBuf>>,
+}
+
+impl Infos {
+    /// Returns what an artifact was made from, None where no dep-info says so.
+    ///
+    /// Beside one that cargo puts in place for another, it need not write dep-info: there is rustc's, in deps/ or, in
+    /// the layout that gives each form a folder, in build/<package>/<hash>/out/.
+    fn inputs(&mut self, file: &Path) -> Option<HashSet<Vec<u8>>> {
+        let folder = file.parent()?;
+        let known = self.folders.entry(folder.into()).or_insert_with(|| Folder::read(folder));
+        let full = file.file_name()?.as_bytes();
+        let name = match full.iter().rposition(|byte| *byte == b'.') {
+            Some(dot) => &full[..dot],
+            None => full,
+        };
+        let short = name.strip_prefix(b"lib").unwrap_or(name);
+        let mut found: Vec<PathBuf> = [full, name, short]
+            .into_iter()
+            .map(|stem| [stem, b".d"].concat())
+            .filter(|name| known.beside.contains(name))
+            .map(|name| folder.join(std::ffi::OsString::from_vec(name)))
+            .collect();
+        for stem in [name, short] {
+            let stem: Vec<u8> = stem.iter().map(|byte| if *byte == b'-' { b'_' } else { *byte }).collect();
+            found.extend(known.forms.get(&stem).into_iter().flatten().cloned());
+        }
+        let is_library = is_library(full);
+        let mut inputs = None;
+        for path in found.into_iter().collect::<HashSet<_>>() {
+            let text = files::read(&path, LARGEST_DEP_INFO).unwrap_or_default();
+            // Of a program's it cannot be told what a library was made from, nor the reverse.
+            if let Some(info) = dep_info::parse(&text).filter(|info| info.is_library == is_library) {
+                inputs.get_or_insert_with(HashSet::new).extend(info.inputs);
+            }
+        }
+        inputs
+    }
+}
+
+impl Folder {
+    fn read(folder: &Path) -> Folder {
+        let mut found = Folder::default();
+        found.beside =
+            infos_in(folder).filter_map(|path| Some(path.file_name()?.as_bytes().to_vec())).collect();
+        let forms = subfolders(&folder.join("build")).flat_map(|package| subfolders(&package));
+        let outs = forms.map(|form| form.join("out"));
+        for path in outs.chain([folder.join("deps")]).flat_map(|folder| infos_in(&folder)) {
+            let Some(name) = path.file_name().map(|name| name.as_bytes()) else { continue };
+            let name = &name[..name.len() - 2];
+            // Without the hash, where there is one.
+            let end = name.iter().rposition(|byte| *byte == b'-').unwrap_or(name.len());
+            found.forms.entry(name[..end].to_vec()).or_default().push(path);
+        }
+        found
+    }
+}
+
+fn infos_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.as_os_str().as_bytes().ends_with(b".d"))
+}
+
+fn subfolders(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
+}
