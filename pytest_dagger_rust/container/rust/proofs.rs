@@ -167,11 +167,14 @@ impl<'a> Changes<'a> {
         Changes { paths, folders, last }
     }
 
-    /// Returns the path if it has changed after a generation, or one below it. An input may be a folder, of a build
-    /// script.
+    /// Returns the path if it has changed after a generation, or one below it: an input may be a folder, of a build
+    /// script. Or one above it, which can only be a link.
     fn at(&self, path: &[u8], since: Generation) -> Option<Vec<u8>> {
-        if self.paths.get(path).is_some_and(|generation| *generation > since) {
-            return Some(path.into());
+        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        let mut above = ends.chain([path.len()]).map(|end| &path[..end]);
+        let is_changed = |path: &&[u8]| self.paths.get(*path).is_some_and(|generation| *generation > since);
+        if let Some(found) = above.find(is_changed) {
+            return Some(found.into());
         }
         self.folders.get(path).filter(|generation| **generation > since)?;
         let is_below = |changed: &[u8]| {
@@ -236,9 +239,8 @@ impl Infos {
 
 impl Folder {
     fn read(folder: &Path) -> Folder {
-        let mut found = Folder::default();
-        found.beside =
-            infos_in(folder).filter_map(|path| Some(path.file_name()?.as_bytes().to_vec())).collect();
+        let names = infos_in(folder).filter_map(|path| Some(path.file_name()?.as_bytes().to_vec()));
+        let mut found = Folder { beside: names.collect(), forms: BTreeMap::new() };
         let forms = subfolders(&folder.join("build")).flat_map(|package| subfolders(&package));
         let outs = forms.map(|form| form.join("out"));
         for path in outs.chain([folder.join("deps")]).flat_map(|folder| infos_in(&folder)) {

@@ -180,6 +180,8 @@ pub fn apply(volume: &mut Volume, inputs: &Inputs) -> Outcome<()> {
     volume.note_changes(new.keys().chain(old.keys()).cloned().collect::<HashSet<_>>());
     volume.write()?;
     let tree = volume.tree();
+    // Cargo notes the files that it has seen through a link by their own paths.
+    tree::touch_through_links(&tree, &old)?;
     tree::remove_all(&tree, old.keys())?;
     tree::prune(&tree, old.keys().filter(|path| !new.contains_key(*path)))?;
     inputs.extract(&tree, &new)?;
