@@ -27,6 +27,7 @@ mod tar;
 mod tree;
 mod tunnel;
 mod volume;
+mod wheel;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -42,11 +43,13 @@ type Subcommand = (&'static str, &'static [&'static str], fn(&Options) -> Outcom
 const SUBCOMMANDS: &[Subcommand] = &[
     ("build", build::OPTIONS, build::build),
     ("dependencies", build::OPTIONS, build::dependencies),
+    ("find", wheel::FIND_OPTIONS, wheel::find),
     ("failure", failed::OPTIONS, failed::main),
     ("record", record::OPTIONS, record::main),
     ("run", run::OPTIONS, run::main),
     ("serve", serve::OPTIONS, serve::main),
     ("shell", shell::OPTIONS, shell::main),
+    ("wheel", wheel::OPTIONS, wheel::main),
 ];
 
 fn main() {
@@ -57,10 +60,12 @@ fn main() {
 }
 
 fn called(mut words: impl Iterator<Item = OsString>) -> Outcome<()> {
-    // Cargo takes a path in place of rustdoc's, and no arguments with it.
+    // Cargo takes a path in place of rustdoc's, maturin one in place of cargo's, and no arguments with it.
     let own_name = words.next().map(PathBuf::from).unwrap_or_default();
-    if own_name.file_name() == Some(OsStr::new("rustdoc")) {
-        return record::rustdoc(words.collect());
+    match own_name.file_name().and_then(OsStr::to_str) {
+        Some("rustdoc") => return record::rustdoc(words.collect()),
+        Some("cargo") => return wheel::cargo(words.collect()),
+        _ => {}
     }
     let name = words.next().unwrap_or_default();
     let known = SUBCOMMANDS.iter().find(|(known, _, _)| name == *known);

@@ -1,6 +1,7 @@
 //! Downloaded packages lie on a volume; cargo's configuration and credentials stay the image's own.
 use std::env;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,11 @@ pub fn share(volume: &Path) -> Outcome<()> {
         // One with something in it stays.
         let _ = fs::remove_dir(&place);
         if files::status(&place).at(&place)?.is_none() {
-            symlink(volume.join(name), &place).at(&place)?;
+            match symlink(volume.join(name), &place) {
+                // Another build with the same home was faster.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                done => done.at(&place)?,
+            }
         }
     }
     Ok(())

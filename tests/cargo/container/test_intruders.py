@@ -12,6 +12,8 @@ from pytest_dagger_rust.stubs import STUB_MARKER
 from tests.cargo.container.workshop import AgentError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cargo.container.workshop import Workshop
 
 PACKAGE = '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n'
@@ -180,16 +182,13 @@ def test_a_forged_claim_that_something_was_compiled_is_no_proof(workshop: Worksh
     assert workshop.output() == "two\n"
 
 
-def deceive(workshop: Workshop, wrapper: object) -> None:
+def deceive(workshop: Workshop, wrapper: Path) -> None:
     """Date the sources to 2006 before cargo looks at them for the first time."""
-    from pathlib import Path
-
-    path = Path(str(wrapper))
     once = workshop.folder / "once"
     once.write_text("")
     tree = workshop.volume / "files"
-    text = path.read_text()
-    path.write_text(text.replace("PATH=$", f"[ ! -e {once} ] || {{ rm {once}; find {tree} -type f -exec touch -d 2006-01-01 {{}} +; }}\nPATH=$", 1))
+    text = wrapper.read_text()
+    wrapper.write_text(text.replace("PATH=$", f"[ ! -e {once} ] || {{ rm {once}; find {tree} -type f -exec touch -d 2006-01-01 {{}} +; }}\nPATH=$", 1))
 
 
 def test_a_program_that_cargo_wrongly_calls_fresh_is_built_anew(workshop: Workshop) -> None:
