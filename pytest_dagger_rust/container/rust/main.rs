@@ -4,17 +4,21 @@
 // Compiled by the builder's own rustc, from the standard library alone, so it runs wherever the programs do: in an
 // image without a shell too, and as any user.
 mod build;
+mod capture;
 mod cargo;
 mod dep_info;
 mod failed;
 mod failure;
 mod files;
+mod frames;
 mod host;
 mod json;
 mod messages;
 mod options;
+mod output_files;
 mod outputs;
 mod packages;
+mod place;
 mod process;
 mod proofs;
 mod pty;
@@ -24,8 +28,10 @@ mod serve;
 mod shell;
 mod sync;
 mod tar;
+mod tests;
 mod tree;
 mod tunnel;
+mod unpack;
 mod volume;
 mod wheel;
 
@@ -50,6 +56,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("serve", serve::OPTIONS, serve::main),
     ("shell", shell::OPTIONS, shell::main),
     ("wheel", wheel::OPTIONS, wheel::main),
+    ("tests", tests::OPTIONS, tests::main),
 ];
 
 fn main() {

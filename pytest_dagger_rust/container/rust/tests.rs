@@ -1,0 +1,332 @@
+//! Runs of test binaries: many jobs in one container, as many at once as there are processors. Each is watched by a
+//! process of its own, a fork of this one, which ends all that the job has left behind before it says how it ended.
+//!
+//! A job's result goes through a pipe that only its keeper writes to, and all results into one file at the end.
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Error, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::io::AsRawFd;
+use std::process::{exit, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::capture::Keep;
+use crate::failure::{At, Failure, Outcome, OWN};
+use crate::frames::{self, Reader, END};
+use crate::options::Options;
+use crate::place::Place;
+use crate::process::{described, grouped, kill_descendants, pipe, protect, variable, wait_for};
+use crate::run::{seconds, Run};
+use crate::unpack::unpack;
+
+/// `agent tests --jobs FILE --result FOLDER --limit BYTES [--timeout SECONDS] [--budget SECONDS] [--failures COUNT]
+/// [--parallel COUNT] [--sources TAR --tree FOLDER]`
+///
+/// The archive of the sources is unpacked to where the tests find them.
+/// Of each stream the first and the last --limit bytes are kept. After --budget, or with --failures failed jobs, no
+/// more are started; 0 is no such limit.
+pub const OPTIONS: &[&str] =
+    &["jobs", "result", "limit", "timeout", "budget", "failures", "parallel", "sources", "tree"];
+
+const JOBS: &str = "pytest-dagger-rust jobs 1\n";
+const MAGIC: &str = "pytest-dagger-rust results 1\n";
+
+const POLLIN: i16 = 1;
+
+extern "C" {
+    fn fork() -> i32;
+    fn poll(files: *mut Poll, count: usize, milliseconds: i32) -> i32;
+}
+
+#[repr(C)]
+struct Poll {
+    file: i32,
+    wanted: i16,
+    found: i16,
+}
+
+pub fn main(options: &Options) -> Outcome<()> {
+    protect()?;
+    let place = Place::open(&options.path("result")?)?;
+    let path = options.path("jobs")?;
+    let text = fs::read(&path).at(&path)?;
+    let jobs = read_jobs(&text).at(&path)?;
+    if let Some(sources) = options.optional("sources") {
+        unpack(sources.as_ref(), &options.path("tree")?)?;
+    }
+    let results = Scheduler::new(options, &jobs)?.run()?;
+    kill_descendants()?;
+    place.write(|file| write(file, &results))
+}
+
+fn write(file: &mut impl Write, results: &[(u32, Vec<u8>)]) -> io::Result<()> {
+    file.write_all(MAGIC.as_bytes())?;
+    for (number, result) in results {
+        frames::write(file, b'j', &[&number.to_be_bytes(), result])?;
+    }
+    frames::write(file, END, &[])
+}
+
+/// One call of a test binary.
+struct Job<'a> {
+    folder: &'a OsStr,
+    words: Vec<&'a OsStr>,
+    env: &'a [(OsString, OsString)],
+}
+
+#[derive(Default)]
+struct Binary<'a> {
+    folder: &'a OsStr,
+    words: Vec<&'a OsStr>,
+    env: Vec<(OsString, OsString)>,
+}
+
+#[derive(Default)]
+struct Jobs<'a> {
+    binaries: Vec<Binary<'a>>,
+    /// The number of a binary, and further arguments.
+    calls: Vec<(usize, Vec<&'a OsStr>)>,
+}
+
+impl Jobs<'_> {
+    fn get(&self, number: usize) -> Job<'_> {
+        let (binary, arguments) = &self.calls[number];
+        let binary = &self.binaries[*binary];
+        let words = binary.words.iter().chain(arguments).copied().collect();
+        Job { folder: binary.folder, words, env: &binary.env }
+    }
+}
+
+/// Reads jobs: for each binary a frame `b` with its folder, its executable and arguments, and one `e` with its
+/// variables; for each job a frame `j` with the number of its binary and further arguments.
+fn read_jobs(text: &[u8]) -> Result<Jobs<'_>, String> {
+    let mut reader = Reader::begin(text, JOBS)?;
+    let mut jobs = Jobs::default();
+    while let Some((kind, payload)) = reader.frame()? {
+        read_frame(&mut jobs, kind, payload)?;
+    }
+    Ok(jobs)
+}
+
+fn read_frame<'a>(jobs: &mut Jobs<'a>, kind: u8, mut payload: Reader<'a>) -> Result<(), String> {
+    match kind {
+        b'b' => {
+            let mut words = words(&mut payload)?.into_iter();
+            let folder = words.next().ok_or("has a binary without a folder")?;
+            jobs.binaries.push(Binary { folder, words: words.collect(), env: Vec::new() });
+        }
+        b'e' => {
+            let binary = jobs.binaries.last_mut().ok_or("has variables of no binary")?;
+            binary.env = words(&mut payload)?.into_iter().map(variable).collect::<Result<_, _>>()?;
+        }
+        b'j' => {
+            let binary = payload.number()? as usize;
+            jobs.binaries
+                .get(binary)
+                .filter(|binary| !binary.words.is_empty())
+                .ok_or("has a job of no binary")?;
+            jobs.calls.push((binary, words(&mut payload)?));
+        }
+        _ => return Err(format!("has a frame {:?}", kind as char)),
+    }
+    Ok(())
+}
+
+fn words<'a>(payload: &mut Reader<'a>) -> Result<Vec<&'a OsStr>, String> {
+    Ok(payload.strings()?.into_iter().map(OsStr::from_bytes).collect())
+}
+
+/// A process that watches one job, and what it has said of it so far.
+struct Keeper {
+    job: u32,
+    pid: i32,
+    pipe: File,
+    said: Vec<u8>,
+}
+
+struct Scheduler<'a> {
+    jobs: &'a Jobs<'a>,
+    timeout: Option<Duration>,
+    keep: Keep,
+    budget: Option<Duration>,
+    failures: usize,
+    parallel: usize,
+    started: Instant,
+    next: usize,
+    failed: usize,
+    keepers: Vec<Keeper>,
+    results: Vec<(u32, Vec<u8>)>,
+}
+
+impl<'a> Scheduler<'a> {
+    fn new(options: &Options, jobs: &'a Jobs<'a>) -> Outcome<Scheduler<'a>> {
+        let limit = options.number("limit")?;
+        let budget: Option<f64> = options.numbers("budget")?.pop().filter(|seconds| *seconds > 0.0);
+        let processors = thread::available_parallelism().map_or(1, |count| count.get());
+        Ok(Scheduler {
+            jobs,
+            timeout: seconds(options)?,
+            keep: Keep { head: limit, tail: limit },
+            budget: budget.map(Duration::from_secs_f64),
+            failures: options.numbers("failures")?.pop().unwrap_or(0),
+            parallel: options.numbers("parallel")?.pop().filter(|count| *count > 0).unwrap_or(processors),
+            started: Instant::now(),
+            next: 0,
+            failed: 0,
+            keepers: Vec::new(),
+            results: Vec::new(),
+        })
+    }
+
+    fn run(mut self) -> Outcome<Vec<(u32, Vec<u8>)>> {
+        loop {
+            while self.keepers.len() < self.parallel && self.may_start() {
+                self.start()?;
+            }
+            if self.keepers.is_empty() {
+                return Ok(self.results);
+            }
+            self.listen()?;
+        }
+    }
+
+    fn may_start(&self) -> bool {
+        self.next < self.jobs.calls.len()
+            && (self.failures == 0 || self.failed < self.failures)
+            && self.budget.map_or(true, |budget| self.started.elapsed() < budget)
+    }
+
+    // This process has no thread but this one, so what it forks may go on as if it had just been started.
+    fn start(&mut self) -> Outcome<()> {
+        let (said, saying) = pipe();
+        let number = self.next;
+        match unsafe { fork() } {
+            0 => keep(self.run_of(number), saying),
+            pid if pid > 0 => {
+                self.keepers.push(Keeper { job: number as u32, pid, pipe: said, said: Vec::new() });
+                self.next += 1;
+                Ok(())
+            }
+            _ => Err(Failure::new(OWN, format!("a test cannot be started: {}", Error::last_os_error()))),
+        }
+    }
+
+    fn run_of(&self, number: usize) -> Run {
+        let job = self.jobs.get(number);
+        let mut command = Command::new(job.words[0]);
+        command.args(&job.words[1..]).current_dir(job.folder).stdin(Stdio::null());
+        command.env_clear().envs(job.env.iter().map(|(name, value)| (name, value)));
+        Run { command: grouped(command), timeout: self.timeout, keep: self.keep }
+    }
+
+    fn listen(&mut self) -> Outcome<()> {
+        let mut files: Vec<Poll> = self
+            .keepers
+            .iter()
+            .map(|keeper| Poll { file: keeper.pipe.as_raw_fd(), wanted: POLLIN, found: 0 })
+            .collect();
+        // Interrupted, it has found nothing.
+        unsafe { poll(files.as_mut_ptr(), files.len(), -1) };
+        for number in (0..files.len()).rev().filter(|number| files[*number].found != 0) {
+            if self.keepers[number].has_ended() {
+                let keeper = self.keepers.swap_remove(number);
+                self.note(keeper);
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, keeper: Keeper) {
+        let status = wait_for(keeper.pid);
+        self.failed += usize::from(!status.success());
+        let result = if has_reported(status) { keeper.said } else { lost(status) };
+        self.results.push((keeper.job, result));
+    }
+}
+
+/// A keeper's exit code says whether the job succeeded; any other end, that it could not say.
+fn has_reported(status: ExitStatus) -> bool {
+    matches!(status.code(), Some(0 | 1))
+}
+
+/// Runs a job in a process of its own, says what it did, and ends.
+fn keep(run: Run, mut saying: File) -> ! {
+    let reported = protect().and_then(|()| run.report()).and_then(|report| {
+        let mut result = Vec::new();
+        report.write(&mut result, &[]).and_then(|()| saying.write_all(&result)).at("its result".as_ref())?;
+        Ok(report.is_success())
+    });
+    match reported {
+        Ok(is_success) => exit(i32::from(!is_success)),
+        Err(failure) => {
+            eprintln!("pytest-dagger-rust: {}", failure.message);
+            exit(failure.code)
+        }
+    }
+}
+
+fn lost(status: ExitStatus) -> Vec<u8> {
+    let mut result = crate::run::MAGIC.as_bytes().to_vec();
+    let _ = frames::write(&mut result, b'l', &[described(status).as_bytes()]);
+    let _ = frames::write(&mut result, END, &[]);
+    result
+}
+
+impl Keeper {
+    /// Reads what it says, and returns whether that was all.
+    fn has_ended(&mut self) -> bool {
+        let mut buffer = [0; 1 << 14];
+        match self.pipe.read(&mut buffer) {
+            Ok(size) if size > 0 => self.said.extend(&buffer[..size]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            _ => return true,
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    fn string(text: &str) -> Vec<u8> {
+        [&(text.len() as u32).to_be_bytes()[..], text.as_bytes()].concat()
+    }
+
+    fn file(frames: &[(u8, &[&str])]) -> Vec<u8> {
+        let mut bytes = JOBS.as_bytes().to_vec();
+        for (kind, words) in frames {
+            let number = if *kind == b'j' { vec![0; 4] } else { vec![] };
+            let words: Vec<u8> = words.iter().flat_map(|word| string(word)).collect();
+            frames::write(&mut bytes, *kind, &[&number, &words]).unwrap();
+        }
+        frames::write(&mut bytes, END, &[]).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn jobs_have_the_words_of_their_binary_and_their_own() {
+        let bytes = file(&[(b'b', &["/f", "/bin/t", "x"]), (b'e', &["A=b=c"]), (b'j', &["--exact", "a\nb"])]);
+        let jobs = read_jobs(&bytes).unwrap();
+        let job = jobs.get(0);
+        assert_eq!(
+            (job.folder, job.words),
+            (OsStr::new("/f"), ["/bin/t", "x", "--exact", "a\nb"].map(OsStr::new).to_vec())
+        );
+        assert_eq!(job.env, [("A".into(), "b=c".into())]);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for (frames, complaint) in [
+            (&[(b'j', &[][..])][..], "has a job of no binary"),
+            (&[(b'b', &["/folder"][..]), (b'j', &[])][..], "has a job of no binary"),
+            (&[(b'e', &["A=b"][..])][..], "has variables of no binary"),
+            (&[(b'b', &["/f", "/x"][..]), (b'e', &["A"])][..], "\"A\" is no NAME=value"),
+            (&[(b'?', &[][..])][..], "has a frame '?'"),
+        ] {
+            assert_eq!(read_jobs(&file(frames)).err().unwrap(), complaint);
+        }
+    }
+}
