@@ -86,9 +86,7 @@ class RustBuild:
         self.report = report
         self.container = container
         self.artifacts = artifacts
-        self._runtime = Runtime(
-            container.with_mounted_directory(agent.FOLDER, agent_folder), HostInputs(client)
-        )
+        self._runtime = Runtime(agent.installed(client, container, agent_folder), HostInputs(client))
         self._client = client
         self._engine = engine
 

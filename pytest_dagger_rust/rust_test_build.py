@@ -12,8 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_dagger_rust import messages
+from pytest_dagger_rust import agent, messages
 from pytest_dagger_rust.caches import Caches
+from pytest_dagger_rust.inputs import HostInputs
 from pytest_dagger_rust.outcome import section
 from pytest_dagger_rust.pipeline import VOLUME, BuildRequest, run_build
 
@@ -68,6 +69,7 @@ class RustTestBuild:
     report: BuildReport
     client: dagger.Client
     container: dagger.Container
+    inputs: HostInputs
 
 
 async def build_tests(
@@ -105,7 +107,8 @@ async def build_tests(
     # Cargo tells of them as they get done; every worker of pytest-xdist has to have them in the same order.
     found = (*_binaries(workspace, text), *_doctests(text))
     binaries = tuple(sorted(found, key=lambda b: (b.src_path, b.kind == "doc", b.kind, b.target)))
-    return RustTestBuild(binaries, report, client, container)
+    container = agent.installed(client, container, agent.folder(client, builder))
+    return RustTestBuild(binaries, report, client, container, HostInputs(client))
 
 
 def _binaries(workspace: RustWorkspace, text: str) -> Iterator[RustTestBinary]:
