@@ -40,6 +40,13 @@ def _python() -> str:
     pytest.skip("no Python that another user than root may run")
 
 
+def enterable(folder: Path) -> Path:
+    """Return a temporary folder that users other than its owner may enter, too."""
+    for parent in (folder, *folder.parents[:3]):
+        parent.chmod(parent.stat().st_mode | 0o711)
+    return folder
+
+
 @dataclass(frozen=True)
 class AgentRun:
     """Runs programs in Python by the agent; as another user than root, for whom no process is private."""

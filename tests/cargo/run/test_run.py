@@ -11,15 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_dagger_rust.run import results
-from tests.cargo.run.compiled import AgentRun
-
-
-@pytest.fixture
-def run(compiled_agent: Path, tmp_path: Path) -> AgentRun:
-    """The agent's runs in a folder of the test's."""
-    for parent in (tmp_path, *tmp_path.parents[:3]):
-        parent.chmod(parent.stat().st_mode | 0o711)
-    return AgentRun(compiled_agent, tmp_path)
+from tests.cargo.run.compiled import AgentRun, enterable
 
 
 def processes(mark: str) -> list[int]:
@@ -320,9 +312,7 @@ def test_the_engines_variables_are_not_the_programs(compiled_agent: Path, tmp_pa
         "PYTEST_DAGGER_RUST_RUN": "x",
         "OTEL_SERVICE_NAME": "mine",
     }
-    run = AgentRun(compiled_agent, tmp_path, env)
-    for parent in (tmp_path, *tmp_path.parents[:3]):
-        parent.chmod(parent.stat().st_mode | 0o711)
+    run = AgentRun(compiled_agent, enterable(tmp_path), env)
     code = f"print(*sorted(set(os.environ) & {set(env)!r}))"
     assert run.report(code).stdout.data == b"OTEL_SERVICE_NAME\n"
 

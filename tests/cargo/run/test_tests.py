@@ -10,23 +10,15 @@ import pytest
 
 from pytest_dagger_rust.run import job_files, results
 from pytest_dagger_rust.run.job_files import Call, Program
-from tests.cargo.run.compiled import AgentRun
 from tests.cargo.run.test_run import DAEMON, processes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_dagger_rust.run.results import AgentReport
+    from tests.cargo.run.compiled import AgentRun
 
 SHELL = Program("/", {"PATH": "/usr/bin:/bin", "A": "one\ntwo"}, ("/bin/sh", "-c"))
-
-
-@pytest.fixture
-def run(compiled_agent: Path, tmp_path: Path) -> AgentRun:
-    """The agent's runs in a folder of the test's."""
-    for parent in (tmp_path, *tmp_path.parents[:3]):
-        parent.chmod(parent.stat().st_mode | 0o711)
-    return AgentRun(compiled_agent, tmp_path)
 
 
 def reports(run: AgentRun, *scripts: str, options: tuple[str, ...] = ()) -> dict[int, AgentReport]:
