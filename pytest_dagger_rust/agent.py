@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 
@@ -19,6 +19,9 @@ PROGRAM = f"{FOLDER}/agent"
 # Where it puts the one file of results. A folder that is mounted by itself cannot be moved or replaced.
 RESULT = "/pytest-dagger-rust-result"
 RESULT_FILE = f"{RESULT}/result"
+
+# The value of an option, or several.
+Option: TypeAlias = "str | int | float | None | list[str] | list[int]"
 
 # Where it comes to the host, while a program runs that the host talks with.
 SOCKET = "/pytest-dagger-rust-socket"
@@ -69,7 +72,7 @@ def installed(
 
 
 def command(
-    subcommand: str, program: Sequence[str], env: Mapping[str, str] | None = None, **options: object
+    subcommand: str, program: Sequence[str], env: Mapping[str, str] | None = None, **options: Option
 ) -> list[str]:
     """Return the agent's command line for a program.
 
@@ -80,7 +83,7 @@ def command(
     words = [
         f"--{name}={value}"
         for name, values in {**options, "env": chosen}.items()
-        for value in (values if isinstance(values, (list, tuple)) else [values])
+        for value in (values if isinstance(values, list) else [values])
         if value not in {None, ""}
     ]
     return [PROGRAM, subcommand, *words, "--", *program]

@@ -34,9 +34,9 @@ def _as_another() -> dict[str, Any]:
 def _python() -> str:
     """Return an interpreter that this user may run."""
     for path in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
-        with contextlib.suppress(OSError):
-            if subprocess.run([path, "-I", "-c", ""], check=False, cwd="/", **_as_another()).returncode == 0:
-                return path
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            subprocess.run([path, "-I", "-c", ""], check=True, cwd="/", **_as_another())
+            return path
     pytest.skip("no Python that another user than root may run")
 
 

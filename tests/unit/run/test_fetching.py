@@ -48,20 +48,19 @@ async def fetch(executed: Executed, limit: float | None = None) -> AgentReport:
     return await fetching.fetch(container, "app x", lambda path: results.read_file(path, 0), limit)
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda path: path.write_bytes(b""),
-        lambda path: path.write_bytes(b"exited 0\nseconds 1\n"),
-        lambda path: path.symlink_to("/proc/self/environ"),
-        lambda path: path.mkdir(),
-        lambda _: None,
-    ],
-    ids=["empty", "garbage", "link", "folder", "nothing"],
-)
-async def test_what_is_no_result_is_one_error(make: Callable[[Path], object]) -> None:
+MAKERS: dict[str, Callable[[Path], object]] = {
+    "empty": lambda path: path.write_bytes(b""),
+    "garbage": lambda path: path.write_bytes(b"exited 0\nseconds 1\n"),
+    "link": lambda path: path.symlink_to("/proc/self/environ"),
+    "folder": lambda path: path.mkdir(),
+    "nothing": lambda _: None,
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+async def test_what_is_no_result_is_one_error(name: str) -> None:
     """Of this package, with the command; nothing is left on the disk."""
-    executed = Executed(make)
+    executed = Executed(MAKERS[name])
     with pytest.raises(
         DaggerRustError, match=r"^app x: the result of the run cannot be read: it .*\n  Run it again"
     ):

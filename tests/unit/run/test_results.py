@@ -53,6 +53,7 @@ def test_all_that_the_agent_says_is_read() -> None:
     more = [frame(b"k"), output(b"F", 0, "", b"one"), output(b"M", 1, "a/b", b"is a symbolic link")]
     report = read(written(*more, status="signal 9"), outputs=2)
     assert report.status == results.Status(9, is_signal=True)
+    assert report.status is not None
     assert (report.status.exit_code, report.status.signal) == (137, "SIGKILL")
     assert (report.seconds, report.timed_out) == (1.5, True)
     assert (report.stdout.data, report.stderr.data) == (b"out", b"err")
