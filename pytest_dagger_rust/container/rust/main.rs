@@ -12,6 +12,7 @@ mod failure;
 mod files;
 mod frames;
 mod host;
+mod jobs;
 mod json;
 mod messages;
 mod options;

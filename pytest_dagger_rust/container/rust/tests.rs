@@ -2,10 +2,8 @@
 //! process of its own, a fork of this one, which ends all that the job has left behind before it says how it ended.
 //!
 //! A job's result goes through a pipe that only its keeper writes to, and all results into one file at the end.
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Error, Read, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::io::AsRawFd;
 use std::process::{exit, Command, ExitStatus, Stdio};
 use std::thread;
@@ -13,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use crate::capture::Keep;
 use crate::failure::{At, Failure, Outcome, OWN};
-use crate::frames::{self, Reader, END};
+use crate::frames::{self, END};
+use crate::jobs::{self, Jobs};
 use crate::options::Options;
 use crate::place::Place;
-use crate::process::{described, grouped, kill_descendants, pipe, protect, variable, wait_for};
+use crate::process::{described, grouped, kill_descendants, pipe, protect, wait_for};
 use crate::run::{seconds, Run};
 use crate::unpack::unpack;
 
@@ -29,7 +28,6 @@ use crate::unpack::unpack;
 pub const OPTIONS: &[&str] =
     &["jobs", "result", "limit", "timeout", "budget", "failures", "parallel", "sources", "tree"];
 
-const JOBS: &str = "pytest-dagger-rust jobs 1\n";
 const MAGIC: &str = "pytest-dagger-rust results 1\n";
 
 const POLLIN: i16 = 1;
@@ -51,7 +49,7 @@ pub fn main(options: &Options) -> Outcome<()> {
     let place = Place::open(&options.path("result")?)?;
     let path = options.path("jobs")?;
     let text = fs::read(&path).at(&path)?;
-    let jobs = read_jobs(&text).at(&path)?;
+    let jobs = jobs::read(&text).at(&path)?;
     if let Some(sources) = options.optional("sources") {
         unpack(sources.as_ref(), &options.path("tree")?)?;
     }
@@ -66,75 +64,6 @@ fn write(file: &mut impl Write, results: &[(u32, Vec<u8>)]) -> io::Result<()> {
         frames::write(file, b'j', &[&number.to_be_bytes(), result])?;
     }
     frames::write(file, END, &[])
-}
-
-/// One call of a test binary.
-struct Job<'a> {
-    folder: &'a OsStr,
-    words: Vec<&'a OsStr>,
-    env: &'a [(OsString, OsString)],
-}
-
-#[derive(Default)]
-struct Binary<'a> {
-    folder: &'a OsStr,
-    words: Vec<&'a OsStr>,
-    env: Vec<(OsString, OsString)>,
-}
-
-#[derive(Default)]
-struct Jobs<'a> {
-    binaries: Vec<Binary<'a>>,
-    /// The number of a binary, and further arguments.
-    calls: Vec<(usize, Vec<&'a OsStr>)>,
-}
-
-impl Jobs<'_> {
-    fn get(&self, number: usize) -> Job<'_> {
-        let (binary, arguments) = &self.calls[number];
-        let binary = &self.binaries[*binary];
-        let words = binary.words.iter().chain(arguments).copied().collect();
-        Job { folder: binary.folder, words, env: &binary.env }
-    }
-}
-
-/// Reads jobs: for each binary a frame `b` with its folder, its executable and arguments, and one `e` with its
-/// variables; for each job a frame `j` with the number of its binary and further arguments.
-fn read_jobs(text: &[u8]) -> Result<Jobs<'_>, String> {
-    let mut reader = Reader::begin(text, JOBS)?;
-    let mut jobs = Jobs::default();
-    while let Some((kind, payload)) = reader.frame()? {
-        read_frame(&mut jobs, kind, payload)?;
-    }
-    Ok(jobs)
-}
-
-fn read_frame<'a>(jobs: &mut Jobs<'a>, kind: u8, mut payload: Reader<'a>) -> Result<(), String> {
-    match kind {
-        b'b' => {
-            let mut words = words(&mut payload)?.into_iter();
-            let folder = words.next().ok_or("has a binary without a folder")?;
-            jobs.binaries.push(Binary { folder, words: words.collect(), env: Vec::new() });
-        }
-        b'e' => {
-            let binary = jobs.binaries.last_mut().ok_or("has variables of no binary")?;
-            binary.env = words(&mut payload)?.into_iter().map(variable).collect::<Result<_, _>>()?;
-        }
-        b'j' => {
-            let binary = payload.number()? as usize;
-            jobs.binaries
-                .get(binary)
-                .filter(|binary| !binary.words.is_empty())
-                .ok_or("has a job of no binary")?;
-            jobs.calls.push((binary, words(&mut payload)?));
-        }
-        _ => return Err(format!("has a frame {:?}", kind as char)),
-    }
-    Ok(())
-}
-
-fn words<'a>(payload: &mut Reader<'a>) -> Result<Vec<&'a OsStr>, String> {
-    Ok(payload.strings()?.into_iter().map(OsStr::from_bytes).collect())
 }
 
 /// A process that watches one job, and what it has said of it so far.
@@ -192,7 +121,7 @@ impl<'a> Scheduler<'a> {
     }
 
     fn may_start(&self) -> bool {
-        self.next < self.jobs.calls.len()
+        self.next < self.jobs.len()
             && (self.failures == 0 || self.failed < self.failures)
             && self.budget.map_or(true, |budget| self.started.elapsed() < budget)
     }
@@ -283,50 +212,5 @@ impl Keeper {
             _ => return true,
         }
         false
-    }
-}
-
-#[cfg(test)]
-mod unit {
-    use super::*;
-
-    fn string(text: &str) -> Vec<u8> {
-        [&(text.len() as u32).to_be_bytes()[..], text.as_bytes()].concat()
-    }
-
-    fn file(frames: &[(u8, &[&str])]) -> Vec<u8> {
-        let mut bytes = JOBS.as_bytes().to_vec();
-        for (kind, words) in frames {
-            let number = if *kind == b'j' { vec![0; 4] } else { vec![] };
-            let words: Vec<u8> = words.iter().flat_map(|word| string(word)).collect();
-            frames::write(&mut bytes, *kind, &[&number, &words]).unwrap();
-        }
-        frames::write(&mut bytes, END, &[]).unwrap();
-        bytes
-    }
-
-    #[test]
-    fn jobs_have_the_words_of_their_binary_and_their_own() {
-        let bytes = file(&[(b'b', &["/f", "/bin/t", "x"]), (b'e', &["A=b=c"]), (b'j', &["--exact", "a\nb"])]);
-        let jobs = read_jobs(&bytes).unwrap();
-        let job = jobs.get(0);
-        assert_eq!(
-            (job.folder, job.words),
-            (OsStr::new("/f"), ["/bin/t", "x", "--exact", "a\nb"].map(OsStr::new).to_vec())
-        );
-        assert_eq!(job.env, [("A".into(), "b=c".into())]);
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused() {
-        for (frames, complaint) in [
-            (&[(b'j', &[][..])][..], "has a job of no binary"),
-            (&[(b'b', &["/folder"][..]), (b'j', &[])][..], "has a job of no binary"),
-            (&[(b'e', &["A=b"][..])][..], "has variables of no binary"),
-            (&[(b'b', &["/f", "/x"][..]), (b'e', &["A"])][..], "\"A\" is no NAME=value"),
-            (&[(b'?', &[][..])][..], "has a frame '?'"),
-        ] {
-            assert_eq!(read_jobs(&file(frames)).err().unwrap(), complaint);
-        }
     }
 }
