@@ -123,8 +123,10 @@ def test_after_the_budget_none_is_started(run: AgentRun) -> None:
 
 
 def test_a_job_that_kills_what_watches_it_fails(run: AgentRun) -> None:
-    """It alone; nothing that it writes is taken for its result."""
-    found = reports(run, "echo x; kill -9 $PPID; sleep 5", "exit 0")
+    """It alone; nothing that it writes is taken for its result, and it ends with the others."""
+    mark = f"killer-of-{os.getpid()}"
+    found = reports(run, f"echo x; kill -9 $PPID; sleep 60; : {mark}", "exit 0")
+    assert processes(mark) == []
     assert found[0].is_lost
     assert found[0].status is not None
     assert found[0].status.signal == "SIGKILL"
