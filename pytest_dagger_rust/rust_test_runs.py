@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.pipeline import VOLUME
 from pytest_dagger_rust.running import RunResult
-from pytest_dagger_rust.rust_test_build import SOURCES
 from pytest_dagger_rust.scripts import script
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ async def run_jobs(
     ):
         container = container.with_new_file(f"{FOLDER}/{name}", text)
     numbers = (f"{limits.timeout:g}", str(OUTPUT_LIMIT), str(limits.budget), str(limits.failures))
-    command = ["sh", f"{FOLDER}/tests.sh", "all", FOLDER, *numbers, VOLUME, SOURCES]
+    command = ["sh", f"{FOLDER}/tests.sh", "all", FOLDER, *numbers, VOLUME, ""]
     text = await container.with_exec(command).file(f"{FOLDER}/results").contents()
     found = (line.partition(" ") for line in text.splitlines())
     return {int(number) - 1: result for number, _, result in found}

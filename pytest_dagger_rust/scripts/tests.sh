@@ -84,7 +84,6 @@ count_failure() {
 run_all() {
     unset PYTEST_DAGGER_RUST_RUN
     mkdir -p "$1" "$folder/done" "$folder/failed"
-    tar -x -m -C "$1" -f "$2"
     now >"$folder/started"
     watch_sizes &
     seq "$(wc -l <"$folder/jobs")" | xargs -n 1 -P "$(nproc)" \
