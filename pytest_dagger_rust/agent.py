@@ -6,23 +6,36 @@ import contextlib
 import functools
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import dagger
 
 FOLDER = "/pytest-dagger-rust-agent"
 PROGRAM = f"{FOLDER}/agent"
 
-# Where it puts what a run leaves.
-RESULT = f"{FOLDER}/result"
+# Where it puts the one file of results. A folder that is mounted by itself cannot be moved or replaced.
+RESULT = "/pytest-dagger-rust-result"
+RESULT_FILE = f"{RESULT}/result"
+
+# The value of an option, or several.
+Option: TypeAlias = "str | int | float | None | list[str] | list[int]"
 
 # Where it comes to the host, while a program runs that the host talks with.
 SOCKET = "/pytest-dagger-rust-socket"
+
+# What is nothing for programs under test.
+FOLDERS = (FOLDER, RESULT, SOCKET)
+
+# Variables of the engine's that the agent does not hand on; process.rs has the same list.
+_NOT_HANDED_ON = (
+    "OTEL_EXPORTER_OTLP_",
+    "TRACEPARENT",
+)
 
 _SOURCES = "/pytest-dagger-rust-agent-sources"
 _CORE = f"{_SOURCES}/libagent_core.rlib"
@@ -34,15 +47,14 @@ _FLAGS = ("--edition=2021", "-Cpanic=abort", "-Cstrip=symbols")
 STATIC, DYNAMIC = "-Ctarget-feature=+crt-static", "-Ctarget-feature=-crt-static"
 
 
+# The agent is two programs, so that a first build need not wait for what only runs need.
+BUILDER, RUNNER = "builder", "runner"
+
+
 @functools.cache
-def sources() -> tuple[str, str]:
-    """Return the agent's two crates, each as one file: what is sent has a cost by the file."""
-    root = Path(__file__).parent / "container/rust"
-    return _bundled(root / "core/lib.rs"), _bundled(root / "main.rs")
-
-
-def _bundled(main: Path) -> str:
-    """Return a crate's source with its modules in it."""
+def source(name: str) -> str:
+    """Return one of the agent's crates as one file: what is sent has a cost by the file."""
+    main = Path(__file__).parent / "container/rust" / f"{name}.rs"
 
     def module(found: re.Match[str]) -> str:
         text = (main.parent / f"{found['name']}.rs").read_text("utf-8")
@@ -51,19 +63,32 @@ def _bundled(main: Path) -> str:
     return _MODULE.sub(module, main.read_text("utf-8"))
 
 
-def program(client: dagger.Client, builder: dagger.Container, libc: str = STATIC) -> dagger.File:
-    """Return the agent, compiled by the builder's rustc: what looks at each byte of something large, optimised.
+def program(client: dagger.Client, builder: dagger.Container, name: str, libc: str = STATIC) -> dagger.File:
+    """Return BUILDER or RUNNER, compiled by the builder's rustc: what looks at each byte of something large, optimised.
 
     `libc` is STATIC or DYNAMIC; see `lacks_libc`.
     """
-    core, main = sources()
-    folder = client.directory().with_new_file("core.rs", core).with_new_file("main.rs", main)
-    first = ["--crate-type=rlib", "--crate-name=agent_core", "-Copt-level=3", "-o", _CORE, f"{_SOURCES}/core.rs"]
-    second = [libc, f"--extern=agent_core={_CORE}", "-o", _BINARY, f"{_SOURCES}/main.rs"]
+    core = [
+        "--crate-type=rlib",
+        "--crate-name=agent_core",
+        "-Copt-level=3",
+        "-o",
+        _CORE,
+        f"{_SOURCES}/core.rs",
+    ]
+    whole = [
+        "--crate-name=agent",
+        libc,
+        f"--extern=agent_core={_CORE}",
+        "-o",
+        _BINARY,
+        f"{_SOURCES}/{name}.rs",
+    ]
     compiled = (
-        builder.with_directory(_SOURCES, folder)
-        .with_exec(["rustc", *_FLAGS, *first])
-        .with_exec(["rustc", *_FLAGS, *second])
+        builder.with_new_file(f"{_SOURCES}/core.rs", source("core/lib"))
+        .with_exec(["rustc", *_FLAGS, *core])
+        .with_new_file(f"{_SOURCES}/{name}.rs", source(name))
+        .with_exec(["rustc", *_FLAGS, *whole])
     )
     return compiled.file(_BINARY)
 
@@ -74,9 +99,34 @@ def lacks_libc(error: dagger.ExecError) -> bool:
 
 
 def folder(client: dagger.Client, builder: dagger.Container, libc: str = STATIC) -> dagger.Directory:
-    """Return the folder to mount at FOLDER: the program, and a place for results that any user may write to."""
-    place = client.directory().with_file("agent", program(client, builder, libc))
-    return place.with_new_directory("result", permissions=0o777)
+    """Return the folder to mount at FOLDER, which has the program that runs others."""
+    return client.directory().with_file("agent", program(client, builder, RUNNER, libc))
+
+
+def installed(
+    client: dagger.Client, container: dagger.Container, folder: dagger.Directory
+) -> dagger.Container:
+    """Return the container with the program, and with a place for its results that any user may write to."""
+    place = client.directory().with_new_directory("result", permissions=0o777).directory("result")
+    return container.with_mounted_directory(FOLDER, folder).with_mounted_directory(RESULT, place)
+
+
+def command(
+    subcommand: str, program: Sequence[str], env: Mapping[str, str] | None = None, **options: Option
+) -> list[str]:
+    """Return the agent's command line for a program.
+
+    An option's value may be a list, for one that is given more than once; one that is None or empty is not given.
+    `env` are the variables that the test has chosen: the agent hands them on, whatever they are.
+    """
+    chosen = [f"{name}={value}" for name, value in (env or {}).items() if name.startswith(_NOT_HANDED_ON)]
+    words = [
+        f"--{name}={value}"
+        for name, values in {**options, "env": chosen}.items()
+        for value in (values if isinstance(values, list) else [values])
+        if value not in {None, ""}
+    ]
+    return [PROGRAM, subcommand, *words, "--", *program]
 
 
 def options(values: Mapping[str, object]) -> list[str]:

@@ -99,7 +99,9 @@ class _Fields:
             yield self._checked(name, pair[0], str), pair[1]
 
     def timed(self, name: str) -> tuple[tuple[str, float], ...]:
-        return tuple((key, float(self._checked(name, value, (int, float)))) for key, value in self.pairs(name))
+        return tuple(
+            (key, float(self._checked(name, value, (int, float)))) for key, value in self.pairs(name)
+        )
 
     def fields(self, name: str) -> _Fields:
         return _Fields(self._members.get(name), f"{self._where}.{name}")
@@ -174,7 +176,9 @@ def _read(fields: _Fields) -> AgentReport:
 
 def _ends(reported: list[object], seconds: tuple[float, ...]) -> tuple[float, ...]:
     # Of all messages: those of artifacts are the ones that a package ends with.
-    return tuple(end for message, end in zip(reported, seconds, strict=False) if messages.is_artifact(message))
+    return tuple(
+        end for message, end in zip(reported, seconds, strict=False) if messages.is_artifact(message)
+    )
 
 
 def _records(fields: _Fields, name: str, program: str) -> tuple[Record, ...]:

@@ -132,6 +132,7 @@ async def build(
         out,
         client,
         engine,
+        agent_program=agent.program(client, builder, agent.BUILDER, made.libc),
         agent_folder=agent.folder(client, builder, made.libc),
     )
 
@@ -269,14 +270,14 @@ def _exec(
     without: str = "",
 ) -> _Exec:
     request = step.request
-    program = agent.program(request.client, request.builder, request.libc)
+    program = agent.program(request.client, request.builder, agent.BUILDER, request.libc)
     container = _mounted(step, phase, packed, program)
     if seed is not None:
         container = container.with_mounted_directory(SEED, seed)
     for name, value in request.options.env.items():
         container = container.with_env_variable(name, value)
     variables = _digest(*_pairs(request.options))
-    build_id = _digest(*agent.sources(), packed.digest, step.root, *arguments, variables)
+    build_id = _digest(agent.source(agent.BUILDER), packed.digest, step.root, *arguments, variables)
     options = agent.options(
         {
             **_PLACES,
@@ -300,9 +301,7 @@ _SUBCOMMANDS: Mapping[Phase, str] = {"dependencies": "dependencies", "sources": 
 _PLACES = {"volume": VOLUME, "packages": PACKAGES, "out": OUT, "run-id": RUN_ID}
 
 
-def _mounted(
-    step: _Step, phase: Phase, packed: archive.Archive, program: dagger.File
-) -> dagger.Container:
+def _mounted(step: _Step, phase: Phase, packed: archive.Archive, program: dagger.File) -> dagger.Container:
     """Return the builder with all that the agent needs, owned by the user that the builder's programs run as."""
     client, user = step.request.client, step.user
     packages = client.cache_volume("pytest-dagger-rust-packages")
@@ -346,7 +345,9 @@ async def _read_failure(step: _Step, build_id: str) -> str:
     container = (
         request.builder.with_mounted_cache(VOLUME, _volume(step, "sources"), owner=step.user)
         .with_mounted_directory(OUT, request.client.directory(), owner=step.user)
-        .with_mounted_file(agent.PROGRAM, agent.program(request.client, request.builder, request.libc))
+        .with_mounted_file(
+            agent.PROGRAM, agent.program(request.client, request.builder, agent.BUILDER, request.libc)
+        )
         .with_exec([agent.PROGRAM, "failure", *options])
     )
     return await container.file(place).contents()

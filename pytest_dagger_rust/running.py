@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import signal
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust import agent, sections
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
-from pytest_dagger_rust.runtime import Setup, SetupOptions, check_absolute, check_seconds
+from pytest_dagger_rust.run import results
+from pytest_dagger_rust.run.fetching import fetch
+from pytest_dagger_rust.runtime import Setup, SetupOptions, check_paths, check_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_dagger_rust.run.results import AgentReport, Status
     from pytest_dagger_rust.runtime import Runtime
 
 # Bytes of each output stream a run keeps.
@@ -26,6 +27,10 @@ OUTPUT_LIMIT = 64 * 1024 * 1024
 # Standard input up to this size travels in the query itself.
 _SHORT = 64 * 1024
 STDIN = "/pytest-dagger-rust-stdin"
+
+
+# What the agent says of an output that is not there at all.
+_UNWRITTEN = "was not written"
 
 
 class OutputMissingError(DaggerRustError, KeyError):
@@ -37,18 +42,26 @@ class OutputMissingError(DaggerRustError, KeyError):
 class OutputFiles(Mapping[str, bytes]):
     """What a program wrote: the absolute path of each file in the container, and its bytes.
 
-    Asking for a file that is not there raises OutputMissingError, which says what the program did.
+    Asking for a file that is not there raises OutputMissingError, which says why and what the program did. `missing`
+    has the reasons by path, also of what is in a folder and is no regular file.
     """
 
-    def __init__(self, files: Mapping[str, bytes] | None = None, story: str = "") -> None:
+    def __init__(
+        self,
+        files: Mapping[str, bytes] | None = None,
+        story: str = "",
+        missing: Mapping[str, str] | None = None,
+    ) -> None:
         self._files = dict(files or {})
         self._story = story
+        self.missing = dict(missing or {})
 
     def __getitem__(self, path: str) -> bytes:
         if path in self._files:
             return self._files[path]
         there = ", ".join(self._files) or "none"
-        msg = f"There is no output {path}. Files read back: {there}.\n{self._story}"
+        reason = f": it {self.missing[path]}" if self.missing.get(path, _UNWRITTEN) != _UNWRITTEN else ""
+        msg = f"There is no output {path}{reason}. Files read back: {there}.\n{self._story}"
         raise OutputMissingError(msg)
 
     def __iter__(self) -> Iterator[str]:
@@ -68,7 +81,8 @@ class RunResult:
 
     `signal` is the name of the signal that ended the program, as "SIGSEGV", and None when it exited by itself; the
     exit code is then the one a shell gives, 128 plus the signal's number. `dropped` counts the bytes of standard
-    output and of standard error that were beyond the limit and are lost.
+    output and of standard error that were beyond the limit and are lost; `timed_out` says that the program was ended
+    for its timeout.
     """
 
     command: tuple[str, ...]
@@ -79,6 +93,7 @@ class RunResult:
     signal: str | None = None
     dropped: tuple[int, int] = (0, 0)
     files: Mapping[str, bytes] = field(default_factory=OutputFiles)
+    timed_out: bool = False
 
     @property
     def stdout(self) -> str:
@@ -171,11 +186,13 @@ async def run(runtime: Runtime, request: RunRequest) -> RunResult:
         stdin = STDIN
         container = container.with_mounted_file(stdin, runtime.inputs.file(request.stdin))
     executed = container.with_exec(_command(request, stdin), stdin=text or "")
-    with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:
-        await executed.directory(agent.RESULT).export(folder)
-        result, timed_out = _read(request, Path(folder))
+    read = partial(results.read_file, outputs=len(request.outputs))
+    report = await fetch(executed, shlex.join(request.command), read, request.timeout)
+    if report.not_started is not None or report.status is None:
+        raise ConfigurationError(_not_started(request, report.not_started or ""))
+    result = _result(request, report, report.status)
     sections.add_run(shlex.join(request.command), result.told(lines=20))
-    if timed_out:
+    if result.timed_out:
         raise RunTimeoutError(result, request.timeout or 0)
     if request.check:
         _require_success(request, result)
@@ -186,7 +203,7 @@ def _check(request: RunRequest) -> None:
     check_seconds("run: timeout", request.timeout)
     if isinstance(request.outputs, str):
         raise ConfigurationError(f"run: outputs is a text; write [{request.outputs!r}].")
-    check_absolute("run: outputs", request.outputs)
+    check_paths("run: outputs", request.outputs)
 
 
 def _short_text(stdin: str | bytes) -> str | None:
@@ -200,41 +217,38 @@ def _short_text(stdin: str | bytes) -> str | None:
 
 
 def _command(request: RunRequest, stdin: str) -> list[str]:
-    timeout = f"{request.timeout or 0:g}"
-    settings = [agent.RESULT, str(OUTPUT_LIMIT), timeout, request.cwd or "", stdin]
-    outputs = [str(len(request.outputs)), *request.outputs]
-    return [agent.PROGRAM, "run", *settings, *outputs, *request.command]
+    return agent.command(
+        "run",
+        request.command,
+        request.env,
+        result=agent.RESULT,
+        limit=OUTPUT_LIMIT,
+        timeout=request.timeout and f"{request.timeout:g}",
+        folder=request.cwd,
+        stdin=stdin,
+        output=list(request.outputs),
+    )
 
 
-def _read(request: RunRequest, folder: Path) -> tuple[RunResult, bool]:
-    """Read what the agent left, and whether the program was stopped for its timeout."""
-    status, *rest = (folder / "result").read_text().splitlines()
-    kind, _, value = status.partition(" ")
-    if kind == "failed":
-        raise ConfigurationError(_not_started(request, value))
-    words = [line.partition(" ")[2] for line in rest]
-    seconds, timed_out, dropped = float(words[0]), words[1] == "true", (int(words[2]), int(words[3]))
-    outputs = _read_outputs(request.outputs, folder)
-    exit_code = int(value) + (128 if kind == "signal" else 0)
+def _result(request: RunRequest, report: AgentReport, status: Status) -> RunResult:
     result = RunResult(
         request.command,
-        exit_code,
-        (folder / "stdout").read_bytes(),
-        (folder / "stderr").read_bytes(),
-        seconds,
-        signal_name(int(value)) if kind == "signal" else None,
-        dropped,
+        status.exit_code,
+        report.stdout.data,
+        report.stderr.data,
+        report.seconds,
+        status.signal,
+        (report.stdout.dropped, report.stderr.dropped),
+        timed_out=report.timed_out,
     )
-    files = OutputFiles(outputs, result.told())
-    return dataclasses.replace(result, files=files), timed_out
+    files = {_path(request, *key): data for key, data in report.files.items()}
+    missing = {_path(request, *key): reason for key, reason in report.missing.items()}
+    return dataclasses.replace(result, files=OutputFiles(files, result.told(), missing))
 
 
-def signal_name(number: int) -> str:
-    """Give the name of a signal, as "SIGTERM"."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+def _path(request: RunRequest, number: int, inner: str) -> str:
+    path = request.outputs[number]
+    return f"{path.rstrip('/')}/{inner}" if inner else path
 
 
 def _not_started(request: RunRequest, reason: str) -> str:
@@ -243,22 +257,16 @@ def _not_started(request: RunRequest, reason: str) -> str:
     return f"{name} could not be started in the runtime container: {reason}.\n  {hint}"
 
 
-def _read_outputs(outputs: Sequence[str], folder: Path) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    for number, path in enumerate(outputs):
-        copy = folder / f"output-{number}"
-        if copy.is_dir():
-            inner = sorted(file for file in copy.rglob("*") if file.is_file())
-            files |= {f"{path.rstrip('/')}/{file.relative_to(copy)}": file.read_bytes() for file in inner}
-        elif copy.exists():
-            files[path] = copy.read_bytes()
-    return files
-
-
 def _require_success(request: RunRequest, result: RunResult) -> None:
     if result.exit_code != 0:
         raise RunFailedError(result)
     for path in request.outputs:
         folder = f"{path.rstrip('/')}/"
         if not any(file == path or file.startswith(folder) for file in result.files):
-            raise RunFailedError(result, f"{path} was not written: ")
+            raise RunFailedError(result, f"{path} {_why_missing(result, path, folder)}: ")
+
+
+def _why_missing(result: RunResult, path: str, folder: str) -> str:
+    missing = result.files.missing if isinstance(result.files, OutputFiles) else {}
+    inner = next((f" ({file} {why})" for file, why in missing.items() if file.startswith(folder)), "")
+    return missing.get(path, f"has no files in it{inner}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
+from pytest_dagger_rust import agent
 from pytest_dagger_rust.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -82,14 +84,17 @@ def _check(setup: Setup) -> None:
     for variable, value in (setup.env or {}).items():
         if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"{name}: env {variable} has {value!r}; write {str(value)!r}.")
-    check_absolute(f"{name}: files", setup.files or ())
+    check_paths(f"{name}: files", setup.files or ())
 
 
-def check_absolute(what: str, paths: Iterable[str]) -> None:
-    """Raise ConfigurationError for a path in the container that is not absolute."""
+def check_paths(what: str, paths: Iterable[str]) -> None:
+    """Raise ConfigurationError for a path in the container that is not absolute, or in a folder of the agent's."""
     for path in paths:
         if not path.startswith("/"):
             raise ConfigurationError(f"{what} has {path!r}; a path in the container is absolute.")
+        if f"{posixpath.normpath(path)}/".startswith(tuple(f"{folder}/" for folder in agent.FOLDERS)):
+            msg = f"{what} has {path!r}, which is pytest-dagger-rust's own; choose another path."
+            raise ConfigurationError(msg)
 
 
 def check_seconds(what: str, value: float | None) -> None:

@@ -81,6 +81,7 @@ class RustBuild:
         client: dagger.Client,
         engine: Engine | None = None,
         *,
+        agent_program: dagger.File,
         agent_folder: dagger.Directory,
     ) -> None:
         self.binaries = binaries
@@ -88,10 +89,8 @@ class RustBuild:
         self.report = report
         self.container = container
         self.artifacts = artifacts
-        self.agent_program = agent_folder.file("agent")
-        self._runtime = Runtime(
-            container.with_mounted_directory(agent.FOLDER, agent_folder), HostInputs(client)
-        )
+        self.agent_program = agent_program
+        self._runtime = Runtime(agent.installed(client, container, agent_folder), HostInputs(client))
         self._client = client
         self._engine = engine
 

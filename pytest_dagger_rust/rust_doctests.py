@@ -71,6 +71,6 @@ def read_doctest(case: RustTestCase, result: RunResult, timeout: float) -> Outco
 
 
 def _missing(result: RunResult, timeout: float) -> str:
-    if result.seconds >= timeout:
+    if result.timed_out:
         return f"the library's doctests did not end within {timeout:g} s (dagger_rust_test_timeout)"
     return f"rustdoc ended with exit code {result.exit_code} before it told of this doctest"

@@ -11,7 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pytest_dagger_rust import agent
 from pytest_dagger_rust.caches import Caches
+from pytest_dagger_rust.inputs import HostInputs
 from pytest_dagger_rust.pipeline import VOLUME, BuildRequest, run_build
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class RustTestBuild:
     report: BuildReport
     client: dagger.Client
     container: dagger.Container
+    inputs: HostInputs
 
 
 async def build_tests(
@@ -102,7 +105,8 @@ async def build_tests(
     # Cargo tells of them as they get done; every worker of pytest-xdist has to have them in the same order.
     found = (*_binaries(workspace, made.said), *_doctests(made.said))
     binaries = tuple(sorted(found, key=lambda b: (b.src_path, b.kind == "doc", b.kind, b.target)))
-    return RustTestBuild(binaries, made.report, client, container)
+    container = agent.installed(client, container, agent.folder(client, builder, made.libc))
+    return RustTestBuild(binaries, made.report, client, container, HostInputs(client))
 
 
 def _binaries(workspace: RustWorkspace, said: AgentReport) -> Iterator[RustTestBinary]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.running import RunResult
     from pytest_dagger_rust.rust_test_build import RustTestBinary, RustTestBuild
 
+# Bytes that the names of one binary's tests may take.
+_LIST_LIMIT = 16 * 1024 * 1024
+
 _LIST = ("--list", "--format", "terse")
 _IGNORED = re.compile(r"test (?P<name>\S+)(?: - .*)? \.\.\. ignored(?:, (?P<reason>.*))?")
 
@@ -123,8 +126,8 @@ async def _ask(build: RustTestBuild, jobs: list[Job], timeout: float) -> list[Ru
     answers: list[RunResult] = []
     for start in range(0, len(jobs), MOST_JOBS):
         some = jobs[start : start + MOST_JOBS]
-        lines = await run_jobs(build, some, Limits(timeout), anew=False)
-        answers += [read_result(job, lines[number]) for number, job in enumerate(some)]
+        found = await run_jobs(build, some, Limits(timeout, output=_LIST_LIMIT), anew=False)
+        answers += [read_result(job, found[number]) for number, job in enumerate(some)]
     return answers
 
 

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.running import RunResult
     from pytest_dagger_rust.rust_test_cases import RustTestCase
 
-# timeout(1) answers 124, or 137 where it had to kill.
-_TIMED_OUT = (124, 137)
 _PASSED = re.compile(r"test result: ok\. 1 passed; 0 failed; ")
 _PANIC = re.compile(
     r"^(?:thread '.*?'(?: \(\d+\))? panicked at )(?:'(?P<old>.*)', )?(?P<file>[^\n']+?):(?P<line>\d+):\d+:?$",
@@ -62,7 +60,7 @@ def read_outcome(case: RustTestCase, result: RunResult, timeout: float) -> Outco
 
 
 def _failure(case: RustTestCase, result: RunResult, timeout: float) -> str | None:
-    if result.exit_code in _TIMED_OUT and result.seconds >= timeout:
+    if result.timed_out:
         return f"did not end within {timeout:g} s (dagger_rust_test_timeout)"
     if result.signal:
         return f"died of {result.signal}"

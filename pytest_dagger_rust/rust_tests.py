@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
 from pathlib import Path
@@ -16,13 +17,16 @@ from pytest_dagger_rust.errors import DaggerRustError
 from pytest_dagger_rust.rust_test_cases import ListingError
 from pytest_dagger_rust.rust_test_nodes import RustFile, RustTest
 from pytest_dagger_rust.rust_test_results import RustTestResults
+from pytest_dagger_rust.rust_test_runs import run_jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from pytest_dagger_rust.running import RunResult
-    from pytest_dagger_rust.rust_test_cases import ListedTests, RustTestCase
+    from pytest_dagger_rust.rust_test_build import RustTestBinary
+    from pytest_dagger_rust.rust_test_cases import ListedTests, Listing, RustTestCase
     from pytest_dagger_rust.rust_test_nodes import Named
+    from pytest_dagger_rust.rust_test_runs import Job, Limits
     from pytest_dagger_rust.settings import Settings
     from pytest_dagger_rust.workspace import RustWorkspace
 
@@ -38,6 +42,11 @@ class RustTests:
         self._config = config
         self._ignored: str = settings["ignored_tests"]
         self.timeout: float = settings["test_timeout"]
+        self._root = Path()
+        self._listed: ListedTests | None = None
+        self._by_source: dict[Path, list[tuple[RustTestBinary, Listing]]] = {}
+        self._results: RustTestResults | None = None
+        self._order = Order()
         self._sources: set[Path] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -77,13 +86,10 @@ class RustTests:
 
         Raises what the build raises, and ListingError for a binary that does not list its tests.
         """
-        self._listed: ListedTests = session_fixture(session, "_rust_tests")
-        here = {
-            b: found for b, found in self._listed.listing.items() if self._root / b.src_path == path.resolve()
-        }
-        targets = sum(binary.kind != "doc" for binary in here)
+        here = self._listed_in(session).get(path.resolve(), [])
+        targets = sum(binary.kind != "doc" for binary, _ in here)
         named: list[Named] = []
-        for binary, found in here.items():
+        for binary, found in here:
             if isinstance(found, ListingError):
                 raise found
             if binary.kind == "doc":
@@ -93,6 +99,14 @@ class RustTests:
             target = (f"{binary.kind} {binary.target}",) if targets > 1 else ()
             named += [((*target, *(case.name or binary.target).split("::")), case) for case in found]
         return named
+
+    def _listed_in(self, session: pytest.Session) -> dict[Path, list[tuple[RustTestBinary, Listing]]]:
+        if self._listed is None:
+            listed: ListedTests = session_fixture(session, "_rust_tests")
+            for binary, found in listed.listing.items():
+                self._by_source.setdefault(self._root / binary.src_path, []).append((binary, found))
+            self._listed = listed
+        return self._by_source
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -104,12 +118,23 @@ class RustTests:
             config.hook.pytest_deselected(items=others)
             items[:] = [item for item in items if item not in set(others)]
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note in which order the tests will be asked for."""
+        self._order = Order.of(session.items)
+
     def result_of(self, item: RustTest) -> RunResult:
-        """Run a test, or give the result it has got when an earlier one was run."""
-        engine, build = self._listed.engine, self._listed.build
-        results = RustTestResults(self._results_folder(), engine, build, self.timeout)
+        """Run a test, or return the result it has got when an earlier one was run."""
+        if self._results is None:
+            self._results = RustTestResults(self._results_folder(), self.timeout, self._run)
         failures = max(0, (item.config.getoption("maxfail") or 0) - item.session.testsfailed)
-        return results.take(item.nodeid, _wanted(item), failures)
+        ahead = functools.partial(self._order.ahead_of, item.nodeid)
+        return self._results.take(item.nodeid, item.case, ahead, failures)
+
+    def _run(self, jobs: Sequence[Job], limits: Limits) -> Mapping[int, bytes]:
+        listed = self._listed
+        if listed is None:
+            return {}
+        return listed.engine.call(functools.partial(run_jobs, listed.build, jobs, limits, anew=True))
 
     def _results_folder(self) -> Path:
         shared: dict[str, Any] = getattr(self._config, "workerinput", {})
@@ -157,9 +182,26 @@ class RustTests:
         return f"{kind}: {coloured(error) if has_colours else error}"
 
 
-def _wanted(item: RustTest) -> dict[str, RustTestCase]:
-    """Give the tests that will be asked for, beginning with this one."""
-    items = [other for other in item.session.items if isinstance(other, RustTest)]
-    start = items.index(item)
-    ahead = (other for other in items[start:] + items[:start] if other is item or other.may_run_ahead)
-    return {other.nodeid: other.case for other in ahead}
+class Order:
+    """The tests that may be run before their turn, in the order in which they will be asked for."""
+
+    def __init__(self, tests: Sequence[tuple[str, RustTestCase, bool]] = ()) -> None:
+        self._tests = tests
+        self._places = {node_id: place for place, (node_id, _, _) in enumerate(tests)}
+
+    @classmethod
+    def of(cls, items: Iterable[pytest.Item]) -> Order:
+        """Return the order of a session's items."""
+        tests = (item for item in items if isinstance(item, RustTest))
+        return cls([(test.nodeid, test.case, test.may_run_ahead) for test in tests])
+
+    def ahead_of(self, node_id: str) -> Iterator[tuple[str, RustTestCase]]:
+        """Yield the tests behind one, and then those before it; the last one of a session asks for the others."""
+        place = self._places.get(node_id)
+        if place is None:
+            return
+        for part in (range(place, len(self._tests)), range(place)):
+            for number in part:
+                name, case, may_run_ahead = self._tests[number]
+                if may_run_ahead:
+                    yield name, case

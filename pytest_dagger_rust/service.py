@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import anyio
 
 from pytest_dagger_rust import agent, sections
+from pytest_dagger_rust.container.frames import FrameError
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
-from pytest_dagger_rust.running import signal_name
+from pytest_dagger_rust.run.results import Status
 from pytest_dagger_rust.runtime import Setup, SetupOptions, check_seconds
 from pytest_dagger_rust.tunnel import LOOPBACK, Tunnel
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.runtime import Runtime
 
 _TAIL = 30
+_DIGITS = 18
 
 
 class ServiceOptions(SetupOptions, total=False):
@@ -76,13 +78,15 @@ class Service:
     """A program that serves, as long as the context that started it lasts.
 
     `ports` maps each of its ports to the one on this machine's loopback interface that leads to it; `exit_code` and
-    `signal` are None until it has ended.
+    `signal` are None until it has ended. `lost` says why nothing more can be known of it, where its container has
+    vanished.
     """
 
     command: tuple[str, ...]
     ports: Mapping[int, int] = field(default_factory=dict[int, int])
     exit_code: int | None = None
     signal: str | None = None
+    lost: str | None = None
     host: str = LOOPBACK
     written: sections.Log = field(repr=False, default_factory=sections.Log)
     running: dagger.Service | None = field(repr=False, default=None)
@@ -116,7 +120,7 @@ class Service:
     def ended(self) -> str | None:
         """How the service ended, in words; None while it runs."""
         if self.exit_code is None:
-            return None
+            return None if self.lost is None else f"was lost ({self.lost})"
         return f"died of {self.signal}" if self.signal else f"ended with exit code {self.exit_code}"
 
 
@@ -129,7 +133,7 @@ class ServiceRunner:
         self._request = request
         self._log = sections.Log(shlex.join(request.command))
         self._service = Service(request.command, written=self._log)
-        self._tunnel = Tunnel(self._heard)
+        self._tunnel = Tunnel(self._heard, self._note_loss)
         self._changed = asyncio.Event()
         self._healthy = False
         self._failed = False
@@ -169,35 +173,49 @@ class ServiceRunner:
 
     def _command(self) -> list[str]:
         request = self._request
-        settings = [agent.SOCKET, request.cwd or "", request.health or "", f"{request.grace:g}"]
-        ports = [str(port) for port in self._service.ports]
-        return [agent.PROGRAM, "serve", *settings, str(len(ports)), *ports, *request.command]
+        return agent.command(
+            "serve",
+            request.command,
+            request.env,
+            socket=agent.SOCKET,
+            grace=f"{request.grace:g}",
+            folder=request.cwd,
+            health=request.health,
+            port=list(self._service.ports),
+        )
 
     def _heard(self, kind: bytes, payload: bytes) -> None:
-        """Take a message of the agent's."""
+        """Take a message of the agent's.
+
+        Raises FrameError for one that the agent cannot have sent.
+        """
         match kind:
             case b"o":
                 self._log.append(payload)
             case b"d":
-                self._log.lost += int(payload)
+                self._log.lost += _count(payload)
             case b"h":
-                self._unhealthy = payload.decode()
+                self._unhealthy = payload.decode("utf-8", "replace")
             case b"r":
                 self._healthy = True
             case b"f":
                 self._log.append(b"could not be started: " + payload + b"\n")
-                self._note_end("exited 127", asked=False)
+                self._note_end(Status(127), asked=False)
             case b"x" | b"X":
-                self._note_end(payload.decode(), asked=kind == b"X")
+                self._note_end(Status.of(payload.decode("utf-8", "replace")), asked=kind == b"X")
             case _:
                 pass
         self._changed.set()
 
-    def _note_end(self, described: str, *, asked: bool) -> None:
-        kind, _, number = described.partition(" ")
-        died = kind == "signal"
-        self._service.signal = signal_name(int(number)) if died else None
-        self._service.exit_code = int(number) + (128 if died else 0)
+    def _note_loss(self, reason: str) -> None:
+        # After its end it is no loss.
+        if self._service.ended is None:
+            self._service.lost = reason
+            self._failed = True
+            self._changed.set()
+
+    def _note_end(self, status: Status, *, asked: bool) -> None:
+        self._service.signal, self._service.exit_code = status.signal, status.exit_code
         self._failed = self._service.exit_code != 0 and not asked
         if self._healthy and not asked:
             self._log.append(f"[{self._log.name} {self._service.ended}]\n".encode())
@@ -243,3 +261,10 @@ class ServiceRunner:
             await agent.kill(self._service.running)
             self._service.running = None
             self._log.closed = True
+
+
+def _count(payload: bytes) -> int:
+    if not payload.isdigit() or len(payload) > _DIGITS:
+        msg = f"its container sent {payload[:40]!r} as a number"
+        raise FrameError(msg)
+    return int(payload)

@@ -42,12 +42,13 @@ class Shell:
         self._runtime = started.runtime
         self._setup = _with_stdin(started.setup)
         self._terminal = terminal
-        self._tunnel = Tunnel(self._heard)
+        self._tunnel = Tunnel(self._heard, self._note_loss)
         self._running: dagger.Service | None = None
         self._changed = asyncio.Event()
         self._heard_at = time.monotonic()
         self._is_there = False
         self._failure: str | None = None
+        self._lost = False
         self._ended = False
         self._early: list[bytes] | None = []
 
@@ -68,7 +69,7 @@ class Shell:
         try:
             with anyio.move_on_after(_START):
                 await self._launch()
-                await self._wait(lambda: self._is_there or self._failure is not None)
+                await self._wait(lambda: self._is_there or self._failure is not None or self._lost)
         except dagger.QueryError as error:
             raise DaggerRustError(str(error)) from None
         if not self._is_there:
@@ -78,7 +79,8 @@ class Shell:
         container = self._runtime.prepared(dataclasses.replace(self._setup, services=self._services()))
         container = container.with_env_variable("TERM", os.environ.get("TERM", "dumb"))
         container = await agent.connected(self._client, container, self._tunnel.socket)
-        command = [agent.PROGRAM, "shell", agent.SOCKET, self._setup.cwd or "", *_SHELL]
+        setup = self._setup
+        command = agent.command("shell", _SHELL, setup.env, socket=agent.SOCKET, folder=setup.cwd)
         self._running = await container.as_service(args=command).start()
 
     def _services(self) -> dict[str, Service | dagger.Service]:
@@ -101,11 +103,17 @@ class Shell:
             case b"r":
                 self._is_there = True
             case b"f":
-                self._failure = _not_started(payload.decode())
+                self._failure = _not_started(payload.decode("utf-8", "replace"))
             case b"x":
                 self._ended = True
             case _:
                 pass
+        self._changed.set()
+
+    def _note_loss(self, reason: str) -> None:
+        # After its end it is no loss.
+        self._lost = not self._ended
+        self._failure = self._failure or f"{reason}."
         self._changed.set()
 
     async def _wait(self, until: Callable[[], bool]) -> None:
@@ -128,10 +136,10 @@ class Shell:
             while not self._ended:
                 if size != (size := self._terminal.size()):
                     self._tunnel.send(b"w", b"".join(number.to_bytes(2, "big") for number in size))
-                if time.monotonic() - self._heard_at > _SILENCE:
+                if self._lost or time.monotonic() - self._heard_at > _SILENCE:
                     raise DaggerRustError("the connection to its container was lost.")
                 with anyio.move_on_after(_LOOK):
-                    await self._wait(lambda: self._ended)
+                    await self._wait(lambda: self._ended or self._lost)
         finally:
             loop.remove_reader(self._terminal.keyboard)
 

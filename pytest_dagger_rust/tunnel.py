@@ -2,7 +2,7 @@
 
 The engine's own tunnels listen on all interfaces. Here only 127.0.0.1 listens, and the agent in the service's
 container comes to a socket of this process, which the engine forwards: one connection tells what the service does,
-and some wait until a client needs one. `scripts/agent/tunnel.rs` is the other end.
+and some wait until a client needs one. `container/rust/tunnel.rs` is the other end.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
+
+from pytest_dagger_rust.container.frames import FrameError
 from pytest_dagger_rust.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,20 +28,33 @@ LOOPBACK = "127.0.0.1"
 _CHUNK = 1 << 16
 _END = (0).to_bytes(4, "big")
 _ABORT = b"\xff" * 4
+_SHORT_PATH = 90
 _LOST = (OSError, EOFError)
+
+# Bytes of a frame, and connections that wait for a client: the agent needs far less of both.
+_FRAME_LIMIT = 1 << 20
+_IDLE_LIMIT = 64
+
+# Seconds after which an agent that should speak every second is given up, having been listened to twice: while this
+# process was stopped, time went on.
+_SILENCE = 30
 
 
 class Tunnel:
     """The host's end of one service: the socket its agent comes to, and the ports that clients come to.
 
-    `on_message` is called with the kind and the payload of everything that the agent tells.
+    `on_message` is called with the kind and the payload of everything that the agent says; it raises FrameError for
+    what the agent cannot have said. `on_lost` is called with the reason once the agent is gone, unless `close` was
+    called before; by then every client has been reset, and every later one will be.
     """
 
-    def __init__(self, on_message: Callable[[bytes, bytes], None]) -> None:
-        # Not in the test's own temporary folder: the kernel takes short paths only.
-        self._folder = Path(tempfile.mkdtemp(prefix="pdr-"))
+    def __init__(self, on_message: Callable[[bytes, bytes], None], on_lost: Callable[[str], None]) -> None:
+        self._folder = _socket_folder()
         self._on_message = on_message
-        self._idle: asyncio.Queue[_Link] = asyncio.Queue()
+        self._on_lost = on_lost
+        self._is_open = True
+        # None says that no more come.
+        self._idle: asyncio.Queue[_Link | None] = asyncio.Queue()
         self._control: asyncio.StreamWriter | None = None
         self._servers: list[asyncio.AbstractServer] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,27 +97,54 @@ class Tunnel:
                 task.add_done_callback(self._tasks.discard)
             self._writers.add(writer)
             # Cancelled by `close` only, which is nothing to report.
-            with contextlib.suppress(asyncio.CancelledError, *_LOST):
+            with contextlib.suppress(asyncio.CancelledError, FrameError, *_LOST):
                 await serve(reader, writer)
 
         return serve_until_lost
 
     async def _agent_came(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = _Link(reader, writer)
-        if await reader.readexactly(1) == b"D":
+        kind = await reader.readexactly(1)
+        if kind == b"D" and self._idle.qsize() < _IDLE_LIMIT and self._is_open:
             self._idle.put_nowait(link)
+        elif kind == b"C" and self._control is None:
+            self._control = writer
+            await self._listen_to(link)
+        else:
+            # Whoever this is, the agent has been here before.
+            self._drop(writer)
+
+    async def _listen_to(self, link: _Link) -> None:
+        reason = "the connection to its container was lost"
+        try:
+            await link.frame()
+            while True:
+                self._on_message(await link.kind(), await link.frame())
+        except FrameError as error:
+            reason = str(error)
+        except _LOST:
+            pass
+        finally:
+            self._lose(reason)
+
+    def _lose(self, reason: str) -> None:
+        if not self._is_open:
             return
-        self._control = writer
-        await link.frame()
-        while True:
-            kind = await reader.readexactly(1)
-            self._on_message(kind, await link.frame())
+        self._is_open = False
+        self._idle.put_nowait(None)
+        for writer in self._writers:
+            writer.transport.abort()
+        self._on_lost(reason)
 
     async def _client_came(
         self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         try:
             link = await self._idle.get()
+            if link is None:
+                # The next one has to hear it, too.
+                self._idle.put_nowait(None)
+                return
             link.writer.write(port.to_bytes(2, "big"))
             try:
                 if await link.reader.readexactly(1) == b"+":
@@ -135,6 +178,7 @@ class Tunnel:
 
     async def close(self) -> None:
         """Listen no more, and drop all connections."""
+        self._is_open = False
         for server in self._servers:
             server.close()
         for task in self._tasks:
@@ -146,6 +190,15 @@ class Tunnel:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
+def _socket_folder() -> Path:
+    """Make a folder for a socket: the kernel takes short paths only."""
+    folder = Path(tempfile.mkdtemp(prefix="pdr-"))
+    if len(str(folder)) <= _SHORT_PATH:
+        return folder
+    folder.rmdir()
+    return Path(tempfile.mkdtemp(prefix="pdr-", dir="/tmp"))
+
+
 class _Link:
     """A connection to the agent, on which frames travel: a length of four bytes, and as many bytes."""
 
@@ -153,8 +206,18 @@ class _Link:
         self.reader = reader
         self.writer = writer
 
+    async def kind(self) -> bytes:
+        for _ in range(2):
+            with anyio.move_on_after(_SILENCE):
+                return await self.reader.readexactly(1)
+        msg = f"nothing was heard of its container for {2 * _SILENCE} s"
+        raise FrameError(msg)
+
     async def frame(self) -> bytes:
         size = int.from_bytes(await self.reader.readexactly(4), "big")
+        if size > _FRAME_LIMIT:
+            msg = f"its container sent a message of {size} bytes"
+            raise FrameError(msg)
         return await self.reader.readexactly(size)
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

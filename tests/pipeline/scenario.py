@@ -81,13 +81,13 @@ class Scenario:
         """Build, and give the reason why each package was compiled."""
         return dict(self.build(**changes).report.reasons)
 
-    def build_tests(self, **changes: Any) -> RustTestBuild:
-        """Load the workspace and build the tests of all its members."""
+    def build_tests(self, runner: dagger.Container | None = None, **changes: Any) -> RustTestBuild:
+        """Load the workspace and build the tests of all its members, to be run in `runner` where it is given."""
         options = replace(self.options, packages=("*",), **changes)
 
         async def run() -> RustTestBuild:
             client, workspace = self.engine.client, RustWorkspace.load(self.root)
-            return await build_tests(client, workspace, options, builder=self.builder)
+            return await build_tests(client, workspace, options, builder=self.builder, runner=runner)
 
         return self.engine.call(run)
 

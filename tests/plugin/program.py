@@ -111,6 +111,10 @@ fn main() {
             std::process::Command::new("sleep").arg(argument(1)).spawn().unwrap();
             println!("parent");
         }
+        "sh" => {
+            use std::os::unix::process::CommandExt;
+            panic!("{}", std::process::Command::new("/bin/sh").args(["-c", argument(1)]).exec())
+        }
         "env" => {
             for (name, value) in std::env::vars() {
                 println!("{name}={value}");

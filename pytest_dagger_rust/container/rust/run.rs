@@ -1,141 +1,140 @@
-//! One run of a program: its output, what it wrote, and how it ended, put into a folder for the host.
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
+//! One run of a program: its output, what it wrote, and how it ended, written as one file for the host.
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::failure::Outcome;
+use crate::capture::{Capture, Keep, Kept};
+use crate::failure::{At, Outcome};
+use crate::frames::{self, END};
 use crate::options::Options;
-use crate::process::{command, described, grouped, Event, Running, LEFTOVER};
+use crate::output_files::{self, Taken};
+use crate::place::Place;
+use crate::process::{command, described, grouped, protect, Event, Running};
 
-/// `agent run --result FOLDER --limit BYTES [--timeout SECONDS] [--folder FOLDER] [--stdin FILE] [--output PATH]...`
-pub const OPTIONS: &[&str] = &["result", "limit", "timeout", "folder", "stdin", "output"];
+/// `agent run --result FOLDER --limit BYTES [--timeout SECONDS] [--folder FOLDER] [--stdin FILE] [--output PATH]...
+/// [--env NAME=value]... -- program`
+pub const OPTIONS: &[&str] = &["result", "limit", "timeout", "folder", "stdin", "output", "env"];
 
-pub fn main(options: &Options) -> Outcome<()> {
-    let run = Run {
-        result: options.path("result")?,
-        limit: options.number("limit")?,
-        timeout: options
-            .numbers("timeout")?
-            .pop()
-            .filter(|seconds: &f64| *seconds > 0.0)
-            .map(Duration::from_secs_f64),
-        outputs: options.all("output").into_iter().map(PathBuf::from).collect(),
-    };
-    run.write(run.outcome(grouped(command(options)?), options.text("stdin")?));
-    Ok(())
-}
+pub const MAGIC: &str = "pytest-dagger-rust result 1\n";
 
 // How long a program may take to end once its time is over.
 const GRACE: Duration = Duration::from_secs(2);
 
+// How long outputs are read: as long as the program may run, but within these.
+const SHORTEST: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(60);
+
+pub fn main(options: &Options) -> Outcome<()> {
+    protect()?;
+    let place = Place::open(&options.path("result")?)?;
+    let mut command = grouped(command(options)?);
+    if let Some(stdin) = options.optional("stdin") {
+        command.stdin(File::open(stdin).at(stdin.as_ref())?);
+    }
+    let timeout = seconds(options)?;
+    let run = Run { command, timeout, keep: Keep { head: options.number("limit")?, tail: 0 } };
+    let report = run.report()?;
+    let outputs: Vec<PathBuf> = options.all("output").into_iter().map(PathBuf::from).collect();
+    let limit = timeout.map_or(LONGEST, |timeout| timeout.clamp(SHORTEST, LONGEST));
+    let taken = output_files::take(&outputs, vec![place.id()?], limit);
+    place.write(|file| report.write(file, &taken))
+}
+
+/// Returns the time limit of --timeout, None where there is none.
+pub fn seconds(options: &Options) -> Result<Option<Duration>, String> {
+    let given = options.numbers("timeout")?.pop().filter(|seconds: &f64| *seconds > 0.0);
+    given.map(Duration::try_from_secs_f64).transpose().map_err(|error| format!("--timeout: {error}"))
+}
+
+/// A program that is to be run, and how much of it.
 pub struct Run {
-    pub result: PathBuf,
-    pub limit: u64,
+    pub command: Command,
     pub timeout: Option<Duration>,
-    pub outputs: Vec<PathBuf>,
+    pub keep: Keep,
+}
+
+/// What a program did.
+pub enum Report {
+    NotStarted(io::Error),
+    Ended(Ended),
+}
+
+pub struct Ended {
+    pub status: ExitStatus,
+    has_timed_out: bool,
+    seconds: Duration,
+    stdout: Kept,
+    stderr: Kept,
 }
 
 impl Run {
-    /// Runs the program and gives the lines of the result.
-    pub fn outcome(&self, mut command: Command, stdin: &str) -> Vec<String> {
-        if !stdin.is_empty() {
-            command.stdin(File::open(stdin).unwrap());
-        }
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    /// Runs the program to its end, and ends everything that it has left behind.
+    pub fn report(mut self) -> Outcome<Report> {
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let started = Instant::now();
-        let mut child = match command.spawn() {
+        let mut child = match self.command.spawn() {
             Ok(child) => child,
-            Err(error) => return vec![format!("failed {error}")],
+            Err(error) => return Ok(Report::NotStarted(error)),
         };
-        let stdout = self.collect(child.stdout.take().unwrap(), "stdout");
-        let stderr = self.collect(child.stderr.take().unwrap(), "stderr");
+        let stdout = Capture::start(child.stdout.take().unwrap(), self.keep);
+        let stderr = Capture::start(child.stderr.take().unwrap(), self.keep);
         let running = Running::new(child);
-        let event = match self.timeout {
-            Some(timeout) => running.events.recv_timeout(timeout).ok(),
-            None => running.events.recv().ok(),
-        };
-        let (status, timed_out) = match event {
+        let (status, has_timed_out) = match running.event(self.timeout) {
             Some(Event::Ended(status)) => (status, false),
             _ => (running.end(GRACE), true),
         };
-        running.kill_rest();
-        let seconds = started.elapsed().as_secs_f64();
-        let mut lines = vec![described(status), format!("seconds {seconds}"), format!("timeout {timed_out}")];
-        for collected in [stdout, stderr] {
-            lines.push(format!("dropped {}", collected.dropped()));
-        }
-        lines.extend(self.outputs.iter().enumerate().map(|(number, path)| self.take(number, path)));
-        lines
-    }
-
-    pub fn write(&self, lines: Vec<String>) {
-        fs::write(self.result.join("result"), lines.join("\n") + "\n").unwrap();
-    }
-
-    /// Writes a stream's first bytes into a file, and only counts the rest: it must not fill the disk.
-    fn collect(&self, mut stream: impl Read + Send + 'static, name: &str) -> Arc<Collected> {
-        let collected = Arc::new(Collected::default());
-        let mut file = File::create(self.result.join(name)).unwrap();
-        let (mut left, shared) = (self.limit, Arc::clone(&collected));
-        thread::spawn(move || {
-            let mut buffer = vec![0; 1 << 16];
-            while let Ok(size) = stream.read(&mut buffer) {
-                if size == 0 {
-                    break;
-                }
-                let kept = left.min(size as u64);
-                file.write_all(&buffer[..kept as usize]).unwrap();
-                left -= kept;
-                shared.state.lock().unwrap().0 += size as u64 - kept;
-            }
-            shared.state.lock().unwrap().1 = true;
-            shared.ended.notify_all();
-        });
-        collected
-    }
-
-    /// Copies what the program wrote beside the result, and tells whether it was there.
-    fn take(&self, number: usize, path: &Path) -> String {
-        let place = self.result.join(format!("output-{number}"));
-        match copy(path, &place) {
-            Ok(()) => "output".into(),
-            Err(error) => format!("missing {error}"),
-        }
+        let seconds = started.elapsed();
+        running.kill_rest()?;
+        let (stdout, stderr) = (stdout.finish(), stderr.finish());
+        Ok(Report::Ended(Ended { status, has_timed_out, seconds, stdout, stderr }))
     }
 }
 
-#[derive(Default)]
-struct Collected {
-    /// Bytes dropped, and whether the stream has ended.
-    state: Mutex<(u64, bool)>,
-    ended: Condvar,
-}
-
-impl Collected {
-    fn dropped(&self) -> u64 {
-        let state = self.state.lock().unwrap();
-        let (state, _) = self.ended.wait_timeout_while(state, LEFTOVER, |state| !state.1).unwrap();
-        state.0
+impl Report {
+    pub fn is_success(&self) -> bool {
+        matches!(self, Report::Ended(ended) if ended.status.success() && !ended.has_timed_out)
     }
-}
 
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    if fs::metadata(from)?.is_dir() {
-        fs::create_dir_all(to)?;
-        for entry in fs::read_dir(from)? {
-            let entry = entry?;
-            // A dangling link, a socket: nothing that could be read.
-            let kind = fs::metadata(entry.path()).map(|found| found.is_dir() || found.is_file());
-            let linked = entry.file_type()?.is_symlink() && entry.path().is_dir();
-            if kind.unwrap_or(false) && !linked {
-                copy(&entry.path(), &to.join(entry.file_name()))?;
-            }
+    /// Writes the whole result; `run/results.py` reads it.
+    pub fn write(&self, to: &mut impl Write, taken: &[Taken]) -> io::Result<()> {
+        to.write_all(MAGIC.as_bytes())?;
+        match self {
+            Report::NotStarted(error) => frames::write(to, b'f', &[error.to_string().as_bytes()])?,
+            Report::Ended(ended) => ended.write(to)?,
         }
-        return Ok(());
+        taken.iter().try_for_each(|one| write_output(to, one))?;
+        frames::write(to, END, &[])
     }
-    fs::copy(from, to).map(|_| ())
+}
+
+impl Ended {
+    fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        frames::write(to, b's', &[described(self.status).as_bytes()])?;
+        frames::write(to, b't', &[&(self.seconds.as_nanos() as u64).to_be_bytes()])?;
+        if self.has_timed_out {
+            frames::write(to, b'k', &[])?;
+        }
+        write_stream(to, b'o', &self.stdout)?;
+        write_stream(to, b'e', &self.stderr)
+    }
+}
+
+// How many bytes were dropped, and after how many of those that follow.
+fn write_stream(to: &mut impl Write, kind: u8, kept: &Kept) -> io::Result<()> {
+    let (dropped, cut) = (kept.dropped.to_be_bytes(), (kept.head.len() as u64).to_be_bytes());
+    let (first, second) = kept.tail.as_slices();
+    frames::write(to, kind, &[&dropped, &cut, &kept.head, first, second])
+}
+
+fn write_output(to: &mut impl Write, taken: &Taken) -> io::Result<()> {
+    let path = taken.path.as_os_str().as_bytes();
+    let (kind, data) = match &taken.content {
+        Ok(data) => (b'F', &data[..]),
+        Err(reason) => (b'M', reason.as_bytes()),
+    };
+    let (output, length) = (taken.output.to_be_bytes(), (path.len() as u32).to_be_bytes());
+    frames::write(to, kind, &[&output, &length, path, data])
 }

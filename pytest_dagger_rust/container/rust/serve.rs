@@ -2,7 +2,6 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::io::FromRawFd;
 use std::os::unix::net::UnixStream;
 use std::process::{exit, Command, Stdio};
 use std::sync::mpsc::Sender;
@@ -13,10 +12,8 @@ use std::time::Duration;
 use crate::failure::Outcome;
 use crate::host::Host;
 use crate::options::Options;
-use crate::process::{command, described, grouped, Event, Running, LEFTOVER};
+use crate::process::{command, described, grouped, pipe, protect, Event, Running, LEFTOVER};
 use crate::tunnel::{dial, wait_for_client};
-
-const CLOSE_ON_EXEC: i32 = 0o2_000_000;
 
 /// Bytes of log that wait to be sent; a flood beyond that loses its oldest part, and the service never waits.
 const LOG: usize = 1 << 18;
@@ -28,27 +25,31 @@ const IDLE: usize = 4;
 /// A program that is just dying has closed its connections before its end is known: it was not asked to.
 const LAST_WORD: Duration = Duration::from_millis(30);
 
-extern "C" {
-    fn pipe2(ends: *mut i32, flags: i32) -> i32;
-}
-
-/// `agent serve --socket SOCKET --grace SECONDS [--folder FOLDER] [--health PATH] [--port PORT]... -- program`
-pub const OPTIONS: &[&str] = &["socket", "grace", "folder", "health", "port"];
+/// `agent serve --socket SOCKET --grace SECONDS [--folder FOLDER] [--health PATH] [--port PORT]...
+/// [--env NAME=value]... -- program`
+pub const OPTIONS: &[&str] = &["socket", "grace", "folder", "health", "port", "env"];
 
 pub fn main(options: &Options) -> Outcome<()> {
+    protect()?;
     let grace = Duration::from_secs_f64(options.number("grace")?);
     let health = options.text("health")?.to_string();
-    serve(options.text("socket")?, grouped(command(options)?), health, options.numbers("port")?, grace);
-    Ok(())
+    serve(options.text("socket")?, grouped(command(options)?), health, options.numbers("port")?, grace)
 }
 
-pub fn serve(socket: &str, mut command: Command, health: String, ports: Vec<u16>, grace: Duration) {
-    let (host, control) = Host::connect(socket);
+pub fn serve(
+    socket: &str,
+    mut command: Command,
+    health: String,
+    ports: Vec<u16>,
+    grace: Duration,
+) -> Outcome<()> {
+    let (host, control) = Host::connect(socket)?;
+    // One pipe for both streams, so that the log has what was written in its order.
     let (written, output) = pipe();
     command.stdin(Stdio::null()).stderr(output.try_clone().unwrap()).stdout(output);
     let child = match command.spawn() {
         Ok(child) => child,
-        Err(error) => return host.send(b'f', error.to_string().as_bytes()),
+        Err(error) => return host.send_last(b'f', error.to_string().as_bytes()),
     };
     // The command's own ends of the pipe would keep it open.
     drop(command);
@@ -60,16 +61,17 @@ pub fn serve(socket: &str, mut command: Command, health: String, ports: Vec<u16>
     let running = Running::new(child);
     listen_for_stop(control, running.asker.clone());
     host.ping();
-    let (kind, status) = match running.events.recv() {
-        Ok(Event::Ended(status)) => (b'x', status),
-        _ => match running.events.recv_timeout(LAST_WORD) {
-            Ok(Event::Ended(status)) => (b'x', status),
+    let (kind, status) = match running.event(None) {
+        Some(Event::Ended(status)) => (b'x', status),
+        _ => match running.event(Some(LAST_WORD)) {
+            Some(Event::Ended(status)) => (b'x', status),
             _ => (b'X', running.end(grace)),
         },
     };
-    running.kill_rest();
+    // What resists ends with the container.
+    let _ = running.kill_rest();
     log.drain();
-    host.send_last(kind, described(status).as_bytes());
+    host.send_last(kind, described(status).as_bytes())
 }
 
 fn listen_for_stop(mut control: UnixStream, asker: Sender<Event>) {
@@ -102,13 +104,6 @@ impl Log {
         let state = self.state.lock().unwrap();
         let _ = self.changed.wait_timeout_while(state, LEFTOVER, |state| !state.sent).unwrap();
     }
-}
-
-/// One pipe for both streams, so that the log has what was written in its order.
-fn pipe() -> (File, File) {
-    let mut ends = [0; 2];
-    assert_eq!(unsafe { pipe2(ends.as_mut_ptr(), CLOSE_ON_EXEC) }, 0, "a pipe");
-    unsafe { (File::from_raw_fd(ends[0]), File::from_raw_fd(ends[1])) }
 }
 
 fn forward_log(host: &Arc<Host>, mut stream: File) -> Arc<Log> {

@@ -10,19 +10,19 @@ use std::thread;
 use crate::failure::Outcome;
 use crate::host::Host;
 use crate::options::Options;
-use crate::process::{command, described, Event, Running, LEFTOVER};
+use crate::process::{command, described, protect, Event, Running, LEFTOVER};
 use crate::pty;
 
-/// `agent shell --socket SOCKET [--folder FOLDER] -- program`
-pub const OPTIONS: &[&str] = &["socket", "folder"];
+/// `agent shell --socket SOCKET [--folder FOLDER] [--env NAME=value]... -- program`
+pub const OPTIONS: &[&str] = &["socket", "folder", "env"];
 
 pub fn main(options: &Options) -> Outcome<()> {
-    shell(options.text("socket")?, command(options)?);
-    Ok(())
+    protect()?;
+    shell(options.text("socket")?, command(options)?)
 }
 
-pub fn shell(socket: &str, command: Command) {
-    let (host, control) = Host::connect(socket);
+pub fn shell(socket: &str, command: Command) -> Outcome<()> {
+    let (host, control) = Host::connect(socket)?;
     let (screen, child) = match start(command) {
         Ok(started) => started,
         Err(error) => return host.send_last(b'f', error.to_string().as_bytes()),
@@ -37,11 +37,13 @@ pub fn shell(socket: &str, command: Command) {
     });
     let shown = show_output(&host, screen);
     let running = Running::new(child);
-    if let Ok(Event::Ended(status)) = running.events.recv() {
-        running.kill_rest();
+    if let Some(Event::Ended(status)) = running.event(None) {
+        // What resists ends with the container.
+        let _ = running.kill_rest();
         let _ = shown.recv_timeout(LEFTOVER);
-        host.send_last(b'x', described(status).as_bytes());
+        host.send_last(b'x', described(status).as_bytes())?;
     }
+    Ok(())
 }
 
 fn start(mut command: Command) -> io::Result<(File, Child)> {

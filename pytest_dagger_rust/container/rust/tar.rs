@@ -46,6 +46,7 @@ impl<R: Read + Seek> Archive<R> {
                         match &key[..] {
                             b"path" => long_name = Some(value),
                             b"linkpath" => long_link = Some(value),
+                            b"mtime" | b"atime" | b"ctime" => {}
                             _ => return Err(invalid("an unknown pax header")),
                         }
                     }

@@ -1,0 +1,70 @@
+"""The files in which calls of test binaries go to the agent, and what became of them comes back."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_dagger_rust.container import frames
+from pytest_dagger_rust.container.frames import FrameError
+from pytest_dagger_rust.run import results
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import BinaryIO
+
+    from pytest_dagger_rust.run.results import AgentReport
+
+JOBS = b"pytest-dagger-rust jobs 1\n"
+RESULTS = b"pytest-dagger-rust results 1\n"
+
+
+class Program(NamedTuple):
+    """A test binary as it is called: where, with which variables, and its path and arguments."""
+
+    folder: str
+    env: Mapping[str, str]
+    command: tuple[str, ...]
+
+
+class Call(NamedTuple):
+    """One call of a program, by its number, with further arguments."""
+
+    program: int
+    arguments: tuple[str, ...] = ()
+
+
+def write(programs: Sequence[Program], calls: Sequence[Call]) -> bytes:
+    """Return the file of calls."""
+    parts = [JOBS]
+    for program in programs:
+        parts.append(frames.frame(b"b", frames.strings([program.folder, *program.command])))
+        variables = (f"{name}={value}" for name, value in sorted(program.env.items()))
+        parts.append(frames.frame(b"e", frames.strings(variables)))
+    for call in calls:
+        number = call.program.to_bytes(4, "big")
+        parts.append(frames.frame(b"j", number, frames.strings(call.arguments)))
+    return b"".join([*parts, frames.frame(frames.END)])
+
+
+def split(file: BinaryIO, size: int, calls: int) -> dict[int, bytes]:
+    """Return by its number the result of each of so many calls that were made, for `read`.
+
+    Raises FrameError for what the agent cannot have written.
+    """
+    found: dict[int, bytes] = {}
+    for kind, payload in frames.read(file, size, RESULTS):
+        number = payload.number()
+        if kind != b"j" or number >= calls or number in found:
+            msg = f"it has a frame {kind!r} for the call {number} of {calls}"
+            raise FrameError(msg)
+        found[number] = payload.take(payload.left)
+    return found
+
+
+def read(result: bytes) -> AgentReport:
+    """Return what became of one call.
+
+    Raises FrameError for what the agent cannot have written.
+    """
+    return results.read(io.BytesIO(result), len(result))

@@ -1,0 +1,139 @@
+"""Tests of how Rust tests are run in batches and their results kept, with results that no engine has made."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from pytest_dagger_rust.container.frames import END, frame
+from pytest_dagger_rust.errors import DaggerRustError
+from pytest_dagger_rust.run import results as run_results
+from pytest_dagger_rust.rust_test_build import RustTestBinary
+from pytest_dagger_rust.rust_test_cases import RustTestCase
+from pytest_dagger_rust.rust_test_results import RustTestResults
+from pytest_dagger_rust.rust_test_runs import MOST_JOBS, Job, Limits
+from pytest_dagger_rust.rust_tests import Order
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+BINARY = RustTestBinary("package", "target", "lib", "src/lib.rs", True, "/t", "/", {})
+LIBRARY = RustTestBinary("package", "target", "doc", "src/lib.rs", True, "/d", "/", {}, (), ("a", "b"))
+
+
+def result(status: str = "exited 0", stdout: bytes = b"") -> bytes:
+    """Return a result as the agent writes it."""
+    streams = [frame(kind, b"\0" * 16, data) for kind, data in ((b"o", stdout), (b"e", b""))]
+    parts = [frame(b"s", status.encode()), frame(b"t", b"\0" * 8), *streams, frame(END)]
+    return run_results.MAGIC + b"".join(parts)
+
+
+class Session:
+    """Tests in their order, and the batches in which they were run."""
+
+    def __init__(self, folder: Path, cases: Mapping[str, RustTestCase], most: int = MOST_JOBS) -> None:
+        self.cases = cases
+        self.batches: list[list[Job]] = []
+        self._most = most
+        self._order = Order([(name, case, True) for name, case in cases.items()])
+        self._results = RustTestResults(folder, 60.0, self._run)
+
+    def _run(self, jobs: Sequence[Job], _: Limits) -> Mapping[int, bytes]:
+        self.batches.append(list(jobs))
+        return {
+            number: result(stdout=str(job.arguments).encode())
+            for number, job in enumerate(jobs[: self._most])
+        }
+
+    def take(self, name: str) -> str:
+        """Return what a test has printed."""
+        return self._results.take(name, self.cases[name], lambda: self._order.ahead_of(name), 0).stdout
+
+
+def cases(count: int) -> dict[str, RustTestCase]:
+    """Return as many tests of one binary."""
+    return {f"src/lib.rs::test_{number}": RustTestCase(BINARY, f"test_{number}") for number in range(count)}
+
+
+def test_each_test_gets_its_own_result(tmp_path: Path) -> None:
+    """Run in batches of no more than can be read back at once."""
+    session = Session(tmp_path, cases(2 * MOST_JOBS + 10))
+    for name, case in session.cases.items():
+        assert session.take(name) == str(case.job.arguments)
+    assert [len(batch) for batch in session.batches] == [MOST_JOBS, MOST_JOBS, 10]
+
+
+def test_what_a_batch_did_not_come_to_is_in_the_next_one(tmp_path: Path) -> None:
+    """Nothing is run twice."""
+    session = Session(tmp_path, cases(10), most=4)
+    for name in session.cases:
+        session.take(name)
+    assert [len(batch) for batch in session.batches] == [10, 6, 2]
+
+
+def test_the_last_test_asks_for_those_before_it(tmp_path: Path) -> None:
+    """A worker of pytest-xdist may begin anywhere."""
+    session = Session(tmp_path, cases(5))
+    session.take("src/lib.rs::test_3")
+    arguments = [job.arguments[1] for job in session.batches[0]]
+    assert arguments == ["test_3", "test_4", "test_0", "test_1", "test_2"]
+
+
+def test_a_test_that_is_run_again_is_really_run_again(tmp_path: Path) -> None:
+    """It alone."""
+    session = Session(tmp_path, cases(3))
+    for name in (*session.cases, "src/lib.rs::test_1"):
+        session.take(name)
+    assert [len(batch) for batch in session.batches] == [3, 1]
+
+
+def test_doctests_of_a_library_are_one_job(tmp_path: Path) -> None:
+    """Each of them has the same result."""
+    session = Session(tmp_path, {name: RustTestCase(LIBRARY, name) for name in "ab"})
+    assert [session.take(name) for name in "ab"] == ["()", "()"]
+    assert len(session.batches) == 1
+
+
+def test_a_stored_result_is_read_while_another_batch_runs(tmp_path: Path) -> None:
+    """A worker does not wait for what it does not need."""
+    session = Session(tmp_path, cases(3), most=2)
+    session.take("src/lib.rs::test_0")
+    with cast("Any", session)._results._locked():
+        taken: list[str] = []
+        thread = threading.Thread(
+            target=lambda: taken.append(session.take("src/lib.rs::test_1")), daemon=True
+        )
+        thread.start()
+        thread.join(5)
+        assert taken == ["('--exact', 'test_1', '--nocapture')"]
+
+
+def test_a_result_that_is_none_is_an_error(tmp_path: Path) -> None:
+    """Of this package, in one sentence."""
+    session = Session(tmp_path, cases(1), most=0)
+    with pytest.raises(
+        DaggerRustError, match=r"^The result of target cannot be read: it does not begin with "
+    ):
+        session.take("src/lib.rs::test_0")
+
+
+def test_four_times_the_tests_take_four_times_the_time(tmp_path: Path) -> None:
+    """And not sixteen times; measured as a ratio, for machines differ."""
+
+    def seconds(count: int) -> float:
+        folder = tmp_path / f"{count}"
+        folder.mkdir()
+        session = Session(folder, cases(count))
+        began = time.process_time()
+        for name in session.cases:
+            session.take(name)
+        return time.process_time() - began
+
+    seconds(100)
+    small, large = seconds(500), seconds(2000)
+    assert large / small < 8, (small, large)
+    assert large < 20
