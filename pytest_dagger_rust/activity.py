@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _LINE = re.compile(r"(?P<span>\d+) *: (?:┆ )*(?P<said>\[[\d.hms]+\] \| )?(?P<text>.*)")
-# The script's own text has these words with names in capitals after them.
-_STEP = re.compile(r"cargo\.sh (dependencies|sources) [0-9a-f/]")
+# The command line of the agent, which the log shows as it is.
+_STEP = re.compile(r"/agent (dependencies|build) --")
 _ENDED = re.compile(r"(DONE|CACHED|ERROR)( \[[\d.hms]+\])?$")
 _PULL = re.compile(r'Container\.from\(address: "([^"]+)"')
 _COUNT = re.compile(r"(\d+)/(\d+)(?:: (.*?))?\s*$")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -35,32 +37,70 @@ _NOT_HANDED_ON = (
     "TRACEPARENT",
 )
 
-_SOURCES = "/tmp/pytest-dagger-rust-agent"  # noqa: S108 - in a container of its own
+_SOURCES = "/pytest-dagger-rust-agent-sources"
+_CORE = f"{_SOURCES}/libagent_core.rlib"
 _BINARY = f"{_SOURCES}/agent"
-_RUST = Path(__file__).parent / "container" / "rust"
-_FLAGS = "--edition=2021 -C panic=abort -C strip=symbols"
+_MODULE = re.compile(r"^(?P<visible>pub )?mod (?P<name>\w+);$", re.MULTILINE)
+_FLAGS = ("--edition=2021", "-Cpanic=abort", "-Cstrip=symbols")
 
-# Linked statically it runs beside any libc and beside none; where there is no static libc, as the programs do. What
-# looks at every byte of something large is compiled optimised, the rest as fast as can be.
-_COMPILE = f"""
-set -e
-cd {_SOURCES}
-rustc=${{RUSTC:-rustc}}
-$rustc {_FLAGS} -O --crate-type=rlib --crate-name=agent_core core/lib.rs
-for libc in -Ctarget-feature=+crt-static -Ctarget-feature=-crt-static; do
-    $rustc {_FLAGS} $libc --extern agent_core=libagent_core.rlib -o {_BINARY} main.rs && exit
-done
-exit 1
-"""
+# Linked statically it runs beside any libc and beside none; where there is no static libc, as the programs do.
+STATIC, DYNAMIC = "-Ctarget-feature=+crt-static", "-Ctarget-feature=-crt-static"
 
 
-def folder(client: dagger.Client, builder: dagger.Container) -> dagger.Directory:
-    """Return the folder to mount at FOLDER, which has the program."""
-    sources = client.directory()
-    for module in sorted(_RUST.rglob("*.rs")):
-        sources = sources.with_new_file(module.relative_to(_RUST).as_posix(), module.read_text("utf-8"))
-    compiled = builder.with_directory(_SOURCES, sources).with_exec(["sh", "-c", _COMPILE])
-    return client.directory().with_file("agent", compiled.file(_BINARY))
+# The agent is two programs, so that a first build need not wait for what only runs need.
+BUILDER, RUNNER = "builder", "runner"
+
+
+@functools.cache
+def source(name: str) -> str:
+    """Return one of the agent's crates as one file: what is sent has a cost by the file."""
+    main = Path(__file__).parent / "container/rust" / f"{name}.rs"
+
+    def module(found: re.Match[str]) -> str:
+        text = (main.parent / f"{found['name']}.rs").read_text("utf-8")
+        return f"{found['visible'] or ''}mod {found['name']} {{\n{text}}}\n"
+
+    return _MODULE.sub(module, main.read_text("utf-8"))
+
+
+def program(client: dagger.Client, builder: dagger.Container, name: str, libc: str = STATIC) -> dagger.File:
+    """Return BUILDER or RUNNER, compiled by the builder's rustc: what looks at each byte of something large, optimised.
+
+    `libc` is STATIC or DYNAMIC; see `lacks_libc`.
+    """
+    core = [
+        "--crate-type=rlib",
+        "--crate-name=agent_core",
+        "-Copt-level=3",
+        "-o",
+        _CORE,
+        f"{_SOURCES}/core.rs",
+    ]
+    whole = [
+        "--crate-name=agent",
+        libc,
+        f"--extern=agent_core={_CORE}",
+        "-o",
+        _BINARY,
+        f"{_SOURCES}/{name}.rs",
+    ]
+    compiled = (
+        builder.with_new_file(f"{_SOURCES}/core.rs", source("core/lib"))
+        .with_exec(["rustc", *_FLAGS, *core])
+        .with_new_file(f"{_SOURCES}/{name}.rs", source(name))
+        .with_exec(["rustc", *_FLAGS, *whole])
+    )
+    return compiled.file(_BINARY)
+
+
+def lacks_libc(error: dagger.ExecError) -> bool:
+    """Return whether a builder could not link the agent statically."""
+    return STATIC in error.command
+
+
+def folder(client: dagger.Client, builder: dagger.Container, libc: str = STATIC) -> dagger.Directory:
+    """Return the folder to mount at FOLDER, which has the program that runs others."""
+    return client.directory().with_file("agent", program(client, builder, RUNNER, libc))
 
 
 def installed(
@@ -87,6 +127,11 @@ def command(
         if value not in {None, ""}
     ]
     return [PROGRAM, subcommand, *words, "--", *program]
+
+
+def options(values: Mapping[str, object]) -> list[str]:
+    """Return named options as words of a command line; what is None is left out."""
+    return [word for name, value in values.items() if value is not None for word in (f"--{name}", str(value))]
 
 
 async def connected(client: dagger.Client, container: dagger.Container, socket: str) -> dagger.Container:

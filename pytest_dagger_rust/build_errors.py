@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
+import signal
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from pytest_dagger_rust import messages
+from pytest_dagger_rust import agent, messages
 from pytest_dagger_rust.errors import DaggerRustError, EngineUnavailable, RustBuildError, StaleBinaryError
 from pytest_dagger_rust.outcome import failure_text
 
@@ -16,11 +18,11 @@ if TYPE_CHECKING:
 
     import dagger
 
-# Exit codes of scripts/cargo.sh.
+# Exit codes of the agent, as container/rust/failure.rs has them.
 SOURCES_CHANGED, NOT_PROVED, LAYER_NEEDED, CARGO_FAILED = 95, 96, 97, 101
 
-# Given the id of a build, gives cargo's messages and its standard error.
-ReadFailure: TypeAlias = Callable[[str], Awaitable[tuple[str, str]]]
+# Given the id of a build, returns what the agent has kept of cargo's failure.
+ReadFailure: TypeAlias = Callable[[str], Awaitable[str]]
 
 
 class SourcesChangedError(DaggerRustError):
@@ -61,17 +63,18 @@ async def engine_errors() -> AsyncGenerator[None]:
 
 @contextlib.asynccontextmanager
 async def build_errors(read_failure: ReadFailure) -> AsyncGenerator[None]:
-    """Say why an exec of cargo.sh failed; `read_failure` reads what cargo said in the build of an id."""
+    """Say why the agent failed to build; `read_failure` reads what cargo said in the build of an id."""
     import dagger  # noqa: PLC0415 - importing dagger takes most of a second
 
     try:
         yield
     except dagger.ExecError as error:
-        if "cargo.sh" not in error.command:
-            raise
-        phase, build_id = error.command[4:6]
-        if phase == "dependencies":
+        subcommand = error.command[1] if error.command[0] == agent.PROGRAM else ""
+        if subcommand == "dependencies":
             raise DependenciesFailedError from None
+        if subcommand != "build":
+            raise
+        build_id = error.command[error.command.index("--build-id") + 1]
         raise await _explained(error, read_failure, build_id) from None
 
 
@@ -87,9 +90,22 @@ async def _explained(error: dagger.ExecError, read_failure: ReadFailure, build_i
     if error.exit_code == LAYER_NEEDED:
         return LayerNeededError(said)
     if error.exit_code == CARGO_FAILED:
-        said, stderr = await read_failure(build_id)
-        diagnostics = messages.parse(said.splitlines()).diagnostics
-        return RustBuildError(failure_text(diagnostics, stderr), diagnostics=diagnostics)
+        return cargo_failure(await read_failure(build_id))
     return DaggerRustError(
         f"The build container failed (exit code {error.exit_code}).\n{said or error.stderr}"
     )
+
+
+def cargo_failure(text: str) -> RustBuildError:
+    """Read what the agent has kept of cargo's failure.
+
+    Raises DaggerRustError for what cannot be read.
+    """
+    kept = cast("dict[str, Any]", json.loads(text))
+    diagnostics = messages.read(kept["messages"]).diagnostics
+    said = failure_text(diagnostics, kept["stderr"])
+    if kept["signal"] is not None:
+        name = signal.Signals(kept["signal"]).name
+        hint = " It may have been short of memory." if name == "SIGKILL" else ""
+        said = f"cargo was killed by {name}.{hint}\n{said}".rstrip()
+    return RustBuildError(said, diagnostics=diagnostics)

@@ -5,11 +5,14 @@ Source: https://doc.rust-lang.org/cargo/reference/external-tools.html#json-messa
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
+
+from pytest_dagger_rust.errors import DaggerRustError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -68,6 +71,7 @@ class Artifact:
     src_path: str = ""
     is_test: bool = False
     profile: Mapping[str, object] = field(default_factory=dict[str, object])
+    manifest_path: str = ""
 
     @property
     def libraries(self) -> tuple[str, ...]:
@@ -111,33 +115,56 @@ class CargoMessages:
 
 
 def parse(lines: Iterable[str]) -> CargoMessages:
-    """Read cargo's messages; lines that are not messages (a build script's or proc macro's output) are skipped."""
+    """Read cargo's messages; lines that are not messages (a build script's or proc macro's output) are skipped.
+
+    Raises DaggerRustError for a line that has the form of a message, and is none of cargo's.
+    """
+    return read(_messages(lines))
+
+
+def read(messages: Iterable[object]) -> CargoMessages:
+    """Read messages that are JSON values already, as `parse` does."""
     artifacts: list[Artifact] = []
     diagnostics: list[Diagnostic] = []
     success: bool | None = None
-    for message in _messages(lines):
-        match message.get("reason"):
-            case "compiler-artifact":
-                artifacts.append(_artifact(message))
-            case "compiler-message":
-                diagnostics.append(_diagnostic(message))
-            case "build-finished":
-                success = bool(message.get("success"))
-            case _:
-                pass
+    for message in messages:
+        if not isinstance(message, dict):
+            continue
+        fields = cast("dict[str, Any]", message)
+        try:
+            match fields.get("reason"):
+                case "compiler-artifact":
+                    artifacts.append(_artifact(fields))
+                case "compiler-message":
+                    diagnostics.append(_diagnostic(fields))
+                case "build-finished":
+                    success = bool(fields.get("success"))
+                case _:
+                    pass
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _not_cargos(fields, error) from None
     return CargoMessages(tuple(artifacts), tuple(diagnostics), success)
 
 
-def _messages(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def is_artifact(message: object) -> bool:
+    """Return whether `read` makes an artifact of a message."""
+    return isinstance(message, dict) and message.get("reason") == "compiler-artifact"  # pyright: ignore[reportUnknownMemberType]
+
+
+def _not_cargos(message: dict[str, Any], error: Exception) -> DaggerRustError:
+    missing = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+    return DaggerRustError(
+        f"A line on cargo's standard output is none of cargo's messages: {missing}.\n"
+        "  A procedural macro or a wrapper of rustc's may have printed it:\n"
+        f"  {json.dumps(message):.200}"
+    )
+
+
+def _messages(lines: Iterable[str]) -> Iterator[object]:
     for line in lines:
-        if not line.startswith("{"):
-            continue
-        try:
-            message = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(message, dict):
-            yield cast("dict[str, Any]", message)
+        if line.startswith("{"):
+            with contextlib.suppress(ValueError, RecursionError):
+                yield json.loads(line)
 
 
 def package_name_and_version(package_id: str) -> tuple[str, str]:
@@ -145,6 +172,7 @@ def package_name_and_version(package_id: str) -> tuple[str, str]:
 
     Source: https://doc.rust-lang.org/cargo/reference/pkgid-spec.html
     """
+    package_id = _text(package_id)
     if old := _OLD_PACKAGE_ID.fullmatch(package_id):
         return old["name"], old["version"]
     url, _, fragment = package_id.rpartition("#")
@@ -157,29 +185,50 @@ def package_name_and_version(package_id: str) -> tuple[str, str]:
 def _artifact(message: dict[str, Any]) -> Artifact:
     target = message["target"]
     name, version = package_name_and_version(message["package_id"])
+    executable = message["executable"]
     return Artifact(
-        name=target["name"],
+        name=_text(target["name"]),
         package=name,
         version=version,
-        kind=tuple(target["kind"]),
-        crate_types=tuple(target["crate_types"]),
-        features=tuple(message["features"]),
-        filenames=tuple(message["filenames"]),
-        executable=message["executable"],
-        fresh=message["fresh"],
-        src_path=target["src_path"],
-        is_test=message["profile"]["test"],
-        profile=message["profile"],
+        kind=_texts(target["kind"]),
+        crate_types=_texts(target["crate_types"]),
+        features=_texts(message["features"]),
+        filenames=_texts(message["filenames"]),
+        executable=None if executable is None else _text(executable),
+        fresh=_flag(message["fresh"]),
+        src_path=_text(target["src_path"]),
+        is_test=_flag(message["profile"]["test"]),
+        profile=dict(message["profile"]),
+        manifest_path=_text(message.get("manifest_path", "")),
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r:.40} is no list")
+    return tuple(_text(item) for item in cast("list[object]", value))
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r:.40} is neither true nor false")
+    return value
 
 
 def _diagnostic(message: dict[str, Any]) -> Diagnostic:
     body = message["message"]
+    code = body.get("code")
     return Diagnostic(
-        level=body["level"],
-        message=body["message"],
-        code=body["code"]["code"] if body.get("code") else None,
-        rendered=body.get("rendered") or "",
+        level=_text(body["level"]),
+        message=_text(body["message"]),
+        code=_text(code["code"]) if code else None,
+        rendered=_text(body.get("rendered") or ""),
         package=package_name_and_version(message["package_id"])[0],
         spans=tuple(_span(span) for span in body["spans"] if span["is_primary"]),
     )
@@ -187,9 +236,9 @@ def _diagnostic(message: dict[str, Any]) -> Diagnostic:
 
 def _span(span: dict[str, Any]) -> Span:
     return Span(
-        file=span["file_name"],
-        line=span["line_start"],
-        column=span["column_start"],
-        end_line=span["line_end"],
-        end_column=span["column_end"],
+        file=_text(span["file_name"]),
+        line=int(span["line_start"]),
+        column=int(span["column_start"]),
+        end_line=int(span["line_end"]),
+        end_column=int(span["column_end"]),
     )

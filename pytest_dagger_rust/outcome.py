@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import time
 from typing import TYPE_CHECKING
 
-from pytest_dagger_rust import caches, messages
+from pytest_dagger_rust import caches
 from pytest_dagger_rust.lockfile import STUB_VERSION
 from pytest_dagger_rust.reasons import why_compiled
 from pytest_dagger_rust.rust_build import BuildReport
@@ -15,6 +14,9 @@ from pytest_dagger_rust.timings import Timing, read_timings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pytest_dagger_rust import messages
+    from pytest_dagger_rust.agent_report import AgentReport
 
 _CARGO_STATUS = re.compile(r"\s+[A-Z][a-z]+ ")
 
@@ -30,101 +32,65 @@ def failure_text(diagnostics: Sequence[messages.Diagnostic], stderr: str) -> str
     return "\n\n".join([summary, *rendered])
 
 
-def section(text: str, name: str) -> list[str]:
-    """Give the lines below a headline of the report file, up to the next one."""
-    lines = text.splitlines()
-    start = lines.index(f"== {name}") + 1
-    end = next((i for i in range(start, len(lines)) if lines[i].startswith("== ")), len(lines))
-    return lines[start:end]
+def build_report(said: AgentReport, run_id: str, started: float) -> BuildReport:
+    """Return the report of a build that began at `started`, in seconds since the epoch, and was to be run as `run_id`.
 
-
-def read_report(text: str, started: float) -> BuildReport:
-    """Read the report file of a build that began at `started`, in seconds since the epoch."""
-    sources = messages.parse(section(text, "sources"))
-    dependencies = messages.parse(section(text, "dependencies"))
-    cached = _finished(text, "sources finished") < started
+    Where the engine has answered from its cache, the agent has written the id of an earlier run.
+    """
+    cached = said.run_id != run_id
+    made = said.dependencies if said.dependencies is not None and said.dependencies.run_id == run_id else None
     compiled: list[str] = []
-    has_new_layer = _finished(text, "dependencies finished") >= started
-    if has_new_layer:
-        stubs = {artifact.package for artifact in dependencies.artifacts if artifact.version == STUB_VERSION}
-        compiled += [name for name in dependencies.compiled if name not in stubs]
+    if made is not None:
+        stubs = {artifact.package for artifact in made.said.artifacts if artifact.version == STUB_VERSION}
+        compiled += [name for name in made.said.compiled if name not in stubs]
     if not cached:
-        compiled += sources.compiled
-    before = messages.parse(section(text, "before"))
-    lock = "\n".join(section(text, "lock"))
-    everything = dict.fromkeys(artifact.package for artifact in sources.artifacts)
+        compiled += said.said.compiled
+    everything = dict.fromkeys(artifact.package for artifact in said.said.artifacts)
     return BuildReport(
         compiled=tuple(compiled),
         fresh=tuple(name for name in everything if name not in compiled),
         seconds=time.time() - started,
         cached=cached,
-        diagnostics=sources.diagnostics,
+        diagnostics=said.said.diagnostics,
         steps={
-            **({"dependencies": _seconds(section(text, "dependencies steps"))} if has_new_layer else {}),
-            **({} if cached else _steps(section(text, "steps"))),
+            **({"dependencies": sum(made.steps.values())} if made is not None else {}),
+            **({} if cached else said.steps),
         },
-        reasons=why_compiled(dict.fromkeys(compiled), sources, before, section(text, "dirty"), lock),
-        timings=_timings(text, dependencies if has_new_layer else None, None if cached else sources, lock),
-        sizes=_sizes(text),
+        reasons=why_compiled(dict.fromkeys(compiled), said.said, said.before, said.dirty, said.lock),
+        timings=_timings(said, *(part for part in (made, None if cached else said) if part is not None)),
+        sizes=_sizes(said),
         caches={
-            caches.DEPENDENCIES: _layer_state(text, is_new=has_new_layer),
-            caches.TARGET: caches.KEPT if cached else _facts(text)["volume"],
+            caches.DEPENDENCIES: _layer_state(said, is_new=made is not None),
+            caches.TARGET: caches.KEPT if cached else said.volume,
         },
+        rewritten=said.rewritten,
     )
 
 
-def _layer_state(text: str, *, is_new: bool) -> str:
-    if not layer_of(text):
+def _layer_state(said: AgentReport, *, is_new: bool) -> str:
+    if said.dependencies is None:
         return caches.UNUSED
     return caches.NEW if is_new else caches.KEPT
 
 
-def _timings(
-    text: str, dependencies: messages.CargoMessages | None, sources: messages.CargoMessages | None, lock: str
-) -> tuple[Timing, ...]:
+def _timings(said: AgentReport, *parts: AgentReport) -> tuple[Timing, ...]:
     found: tuple[Timing, ...] = ()
-    for headline, said in (("dependencies timeline", dependencies), ("timeline", sources)):
-        if said is not None:
-            found += read_timings(section(text, headline), said.artifacts, lock)
+    for part in parts:
+        found += read_timings(part.starts, part.ends, part.said.artifacts, said.lock)
     return found
 
 
-def _sizes(text: str) -> dict[str, int]:
-    pairs = (line.partition(" ") for line in section(text, "sizes"))
-    sizes = {name: int(size) for size, _, name in pairs}
-    for headline, name in (
-        ("target size", caches.TARGET),
-        ("layer size", caches.DEPENDENCIES),
-        ("packages size", caches.PACKAGES),
-    ):
-        if kilobytes := section(text, headline):
-            sizes[name] = int(kilobytes[0]) * 1024
+def _sizes(said: AgentReport) -> dict[str, int]:
+    programs = {name: size for name, size in said.sizes.items() if not name.startswith("lib/")}
+    sizes = {name.partition("/")[2]: size for name, size in programs.items()}
+    sizes[caches.TARGET] = said.target_size
+    if said.dependencies is not None:
+        sizes[caches.DEPENDENCIES] = said.dependencies.target_size
+        if said.dependencies.packages_size is not None:
+            sizes[caches.PACKAGES] = said.dependencies.packages_size
     return sizes
 
 
-def layer_of(text: str) -> str:
-    """Give the name of the dependency layer that a report's build was made on, empty where there was none."""
-    return _facts(text).get("layer", "")
-
-
-def _facts(text: str) -> dict[str, str]:
-    pairs = (line.partition(" ") for line in section(text, "caches"))
-    return {name: value for name, _, value in pairs}
-
-
-def _finished(text: str, headline: str) -> float:
-    """Seconds since the epoch; 0 for a step that was left out. A busybox knows no fractions: its second counts full."""
-    lines = section(text, headline)
-    if not lines:
-        return 0.0
-    whole, _, fraction = lines[0].partition(".")
-    return float(f"{whole}.{fraction if fraction.isdigit() else 999}")
-
-
-def _steps(lines: Sequence[str]) -> dict[str, float]:
-    marks = [(name, float(uptime)) for name, uptime in (line.split() for line in lines)]
-    return {name: ended - began for (_, began), (name, ended) in itertools.pairwise(marks)}
-
-
-def _seconds(lines: Sequence[str]) -> float:
-    return sum(_steps(lines).values())
+def layer_of(said: AgentReport) -> str:
+    """Return the name of the dependency build that a build was made on, empty where there was none."""
+    return said.dependencies.build_id if said.dependencies is not None else ""

@@ -15,12 +15,14 @@ import hashlib
 import os
 import tempfile
 import time
+import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from pytest_dagger_rust import agent, archive, base_archive, builders, messages
+from pytest_dagger_rust import agent, archive, base_archive, builders
+from pytest_dagger_rust.agent_report import read_report
 from pytest_dagger_rust.build_errors import (
     DependenciesFailedError,
     LayerNeededError,
@@ -30,17 +32,17 @@ from pytest_dagger_rust.build_errors import (
 )
 from pytest_dagger_rust.caches import Caches
 from pytest_dagger_rust.options import CargoOptions
-from pytest_dagger_rust.outcome import layer_of, read_report, section
+from pytest_dagger_rust.outcome import build_report, layer_of
 from pytest_dagger_rust.rust_build import RustBuild
-from pytest_dagger_rust.scripts import script
 from pytest_dagger_rust.source_tree import outside_paths, source_entries, tree_base
 from pytest_dagger_rust.stubs import STUB_MARKER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import dagger
 
+    from pytest_dagger_rust.agent_report import AgentReport
     from pytest_dagger_rust.engine import Engine
     from pytest_dagger_rust.rust_build import BuildReport
     from pytest_dagger_rust.skeleton import Skeleton
@@ -49,12 +51,13 @@ if TYPE_CHECKING:
 Phase = Literal["dependencies", "sources"]
 
 VOLUME = "/pytest-dagger-rust"
-# To be raised when what the scripts keep on a volume is no longer what earlier ones have kept there.
-VOLUME_LAYOUT = "2"
+# To be raised when what the agent keeps on a volume is no longer what an earlier one has kept there.
+VOLUME_LAYOUT = "3"
 PACKAGES = "/pytest-dagger-rust-packages"
 INPUT = "/pytest-dagger-rust-input"
 SEED = f"{INPUT}/seed"
-OUT = "/out"
+RUN_ID = "/pytest-dagger-rust-run-id"
+OUT = "/pytest-dagger-rust-out"
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class BuildRequest:
     folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     caches: Caches = field(default_factory=Caches)
     tests: bool = False
+    libc: str = agent.STATIC
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def dependency_arguments(self, skeleton: Skeleton) -> tuple[str, ...]:
         """Give cargo's subcommand and flags for the skeleton."""
@@ -112,11 +117,11 @@ async def build(
             Path(folder),
             caches or Caches(),
         )
-        out, text, report = await run_build(request, started)
+        made = await run_build(request, started)
+    out, said, report = made.out, made.said.said, made.report
     container = runtime.with_directory("/usr/local/bin", out.directory("examples")).with_directory(
         "/usr/local/bin", out.directory("bin")
     )
-    said = messages.parse(section(text, "sources"))
     libraries = {name: artifact for artifact in said.artifacts for name in artifact.libraries}
     binaries = {artifact.name: artifact for artifact in said.executables}
     return RustBuild(
@@ -127,28 +132,45 @@ async def build(
         out,
         client,
         engine,
-        agent_folder=agent.folder(client, builder),
+        agent_program=agent.program(client, builder, agent.BUILDER, made.libc),
+        agent_folder=agent.folder(client, builder, made.libc),
     )
 
 
-async def run_build(request: BuildRequest, started: float) -> tuple[dagger.Directory, str, BuildReport]:
-    """Run the execs of a build that began at `started`, in seconds since the epoch.
+@dataclass(frozen=True)
+class Made:
+    """What a build has made: the folder of all that left it, what the agent said, and how the agent was linked."""
 
-    Gives the folder that the last one hands out, all that it said, and the report read from that.
-    """
+    out: dagger.Directory
+    said: AgentReport
+    report: BuildReport
+    libc: str
+
+
+async def run_build(request: BuildRequest, started: float) -> Made:
+    """Run the execs of a build that began at `started`, in seconds since the epoch."""
+    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
+
     name = _digest(str(request.workspace.root), *request.source_arguments(), *_pairs(request.options))
     async with engine_errors():
         volume = await _volume_key(request)
         async with request.caches.turn(name[:24]):
-            out, text = await _run(request, volume)
-    return out, text, _told_report(request.caches, volume, text, started)
+            try:
+                out, text = await _run(request, volume)
+            except dagger.ExecError as error:
+                if not agent.lacks_libc(error):
+                    raise
+                request = replace(request, libc=agent.DYNAMIC)
+                out, text = await _run(request, volume)
+    said = read_report(text, request.workspace)
+    return Made(out, said, _told_report(request, volume, said, started), request.libc)
 
 
-def _told_report(caches: Caches, volume: str, text: str, started: float) -> BuildReport:
-    """Read the report, and remember what the build has left."""
-    report, layer = read_report(text, started), layer_of(text)
-    states = caches.told(volume, layer, report.caches)
-    caches.remember(volume, layer)
+def _told_report(request: BuildRequest, volume: str, said: AgentReport, started: float) -> BuildReport:
+    """Return the report, and remember what the build has left."""
+    report, layer = build_report(said, request.run_id, started), layer_of(said)
+    states = request.caches.told(volume, layer, report.caches)
+    request.caches.remember(volume, layer)
     return replace(report, caches=states)
 
 
@@ -156,7 +178,7 @@ async def _run(request: BuildRequest, volume: str) -> tuple[dagger.Directory, st
     skeleton = request.workspace.skeleton()
     outside = outside_paths(request.workspace, skeleton)
     base, root = tree_base(request.workspace, outside)
-    step = _Step(request, volume, base, root)
+    step = _Step(request, volume, base, root, await request.builder.user())
     try:
         return await _run_execs(step, skeleton, _packed(step, outside, request.caches.folder))
     except SourcesChangedError:
@@ -176,7 +198,7 @@ async def _run_execs(
         with contextlib.suppress(LayerNeededError):
             return await _sources(step, packed, None, without=dependencies.build_id)
     try:
-        return await _sources(step, packed, dependencies.container.directory(f"{OUT}/seed"))
+        return await _sources(step, packed, dependencies.container.directory(OUT))
     except DependenciesFailedError:
         # A skeleton that does not build says nothing about the workspace. Without it everything is compiled in the
         # sources step: slower, and whatever is really wrong is then said in terms of the user's own files.
@@ -200,11 +222,12 @@ class _Step:
     volume: str
     base: Path
     root: str
+    user: str
 
 
 @dataclass(frozen=True)
 class _Exec:
-    """A run of cargo.sh, and what names it."""
+    """A run of the agent, and what names it."""
 
     container: dagger.Container
     build_id: str
@@ -228,7 +251,7 @@ async def _sources(
     run = _exec(step, "sources", packed, step.request.source_arguments(), seed, without)
     out = run.container.directory(OUT)
     async with build_errors(functools.partial(_read_failure, step)):
-        return out, await out.file("report").contents()
+        return out, await out.file("report.json").contents()
 
 
 async def _volume_key(request: BuildRequest) -> str:
@@ -246,28 +269,59 @@ def _exec(
     seed: dagger.Directory | None = None,
     without: str = "",
 ) -> _Exec:
-    client = step.request.client
-    container = (
-        step.request.builder.with_mounted_cache(VOLUME, _volume(step, phase))
-        .with_mounted_cache(PACKAGES, client.cache_volume("pytest-dagger-rust-packages"))
-        .with_mounted_file(f"{INPUT}/{packed.path.name}", client.host().file(str(packed.path)))
-        .with_env_variable("VOLUME", VOLUME)
-        .with_env_variable("PACKAGES", PACKAGES)
-        .with_env_variable("BUILD_VARIABLES", _digest(*_pairs(step.request.options)))
-    )
-    if packed.base is not None:
-        base = client.host().file(str(packed.base))
-        container = container.with_mounted_file(f"{INPUT}/{packed.base.name}", base)
+    request = step.request
+    program = agent.program(request.client, request.builder, agent.BUILDER, request.libc)
+    container = _mounted(step, phase, packed, program)
     if seed is not None:
         container = container.with_mounted_directory(SEED, seed)
-    for name, value in step.request.options.env.items():
+    for name, value in request.options.env.items():
         container = container.with_env_variable(name, value)
-    text = script("tree.sh", "proofs.sh", "cargo.sh")
-    build_id = _digest(text, packed.digest, step.root, *arguments, *_pairs(step.request.options))
-    base_path = f"{INPUT}/{packed.base.name}" if packed.base else ""
-    inputs = [f"{INPUT}/{packed.path.name}", packed.digest, base_path, step.root, SEED, without]
-    command = ["sh", "-c", text, "cargo.sh", phase, build_id, *inputs, STUB_MARKER, step.request.caches.clear]
-    return _Exec(container.with_exec([*command, *arguments]), build_id)
+    variables = _digest(*_pairs(request.options))
+    build_id = _digest(agent.source(agent.BUILDER), packed.digest, step.root, *arguments, variables)
+    options = agent.options(
+        {
+            **_PLACES,
+            "archive": f"{INPUT}/{packed.path.name}",
+            "digest": packed.digest,
+            "base": f"{INPUT}/{packed.base.name}" if packed.base else None,
+            "root": step.root,
+            "build-id": build_id,
+            "variables": variables,
+            "clear": request.caches.clear or None,
+            "restored": SEED if seed is not None else None,
+            "skipped": without or None,
+            "marker": STUB_MARKER,
+        }
+    )
+    command = [agent.PROGRAM, _SUBCOMMANDS[phase], *options, "--", *arguments]
+    return _Exec(container.with_exec(command), build_id)
+
+
+_SUBCOMMANDS: Mapping[Phase, str] = {"dependencies": "dependencies", "sources": "build"}
+_PLACES = {"volume": VOLUME, "packages": PACKAGES, "out": OUT, "run-id": RUN_ID}
+
+
+def _mounted(step: _Step, phase: Phase, packed: archive.Archive, program: dagger.File) -> dagger.Container:
+    """Return the builder with all that the agent needs, owned by the user that the builder's programs run as."""
+    client, user = step.request.client, step.user
+    packages = client.cache_volume("pytest-dagger-rust-packages")
+    container = (
+        step.request.builder.with_mounted_cache(VOLUME, _volume(step, phase), owner=user)
+        .with_mounted_cache(PACKAGES, packages, owner=user)
+        .with_mounted_directory(OUT, client.directory(), owner=user)
+        .with_mounted_file(agent.PROGRAM, program)
+        .with_mounted_secret(RUN_ID, _run_id(step.request), mode=0o444)
+    )
+    for path in filter(None, (packed.path, packed.base)):
+        container = container.with_mounted_file(f"{INPUT}/{path.name}", client.host().file(str(path)))
+    return container
+
+
+def _run_id(request: BuildRequest) -> dagger.Secret:
+    """Return the id of this run as what is in no cache's key: an answer with another id comes from a cache."""
+    path = request.folder / f"{request.run_id}.id"
+    path.write_text(request.run_id)
+    return request.client.secret(f"file://{path}", cache_key="pytest-dagger-rust-run-id")
 
 
 def _volume(step: _Step, phase: Phase) -> dagger.CacheVolume:
@@ -282,18 +336,18 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-async def _read_failure(step: _Step, build_id: str) -> tuple[str, str]:
+async def _read_failure(step: _Step, build_id: str) -> str:
     """Read what cargo said in a failed exec from the volume: the exec itself left no layer to read."""
-    read = f"""
-        cd {VOLUME}/failed
-        [ "$(cat id)" = {build_id} ] && cat messages
-        echo "== stderr"
-        cat stderr
-    """
-    container = (
-        step.request.builder.with_mounted_cache(VOLUME, _volume(step, "sources"))
-        .with_env_variable("PYTEST_DAGGER_RUST_RUN", os.urandom(8).hex())
-        .with_exec(["sh", "-c", f"( {read} ) >/failure"])
+    request, place = step.request, f"{OUT}/failure.json"
+    options = agent.options(
+        {"volume": VOLUME, "build-id": build_id, "out": place, "run-id": os.urandom(8).hex()}
     )
-    said, _, stderr = (await container.file("/failure").contents()).partition("== stderr\n")
-    return said, stderr
+    container = (
+        request.builder.with_mounted_cache(VOLUME, _volume(step, "sources"), owner=step.user)
+        .with_mounted_directory(OUT, request.client.directory(), owner=step.user)
+        .with_mounted_file(
+            agent.PROGRAM, agent.program(request.client, request.builder, agent.BUILDER, request.libc)
+        )
+        .with_exec([agent.PROGRAM, "failure", *options])
+    )
+    return await container.file(place).contents()

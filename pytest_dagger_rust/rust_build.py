@@ -42,7 +42,8 @@ class BuildReport:
     True when the engine had the very same build already and nothing ran. `reasons` says in words why a package was
     compiled, `caches` for "dependencies" and "target folder" whether they were kept, new, not used, or emptied and why.
     `timings` says when each package was compiled. `sizes` has the bytes of each binary, of the target folder, and as
-    they were when the dependencies were compiled, of these and of the downloaded packages.
+    they were when the dependencies were compiled, of these and of the downloaded packages. `rewritten` are the files
+    that build scripts have written among the sources: taken back after the build, and in its binaries only.
     """
 
     compiled: tuple[str, ...]
@@ -55,6 +56,7 @@ class BuildReport:
     caches: Mapping[str, str] = field(default_factory=dict[str, str])
     timings: tuple[Timing, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict[str, int])
+    rewritten: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> int:
@@ -79,6 +81,7 @@ class RustBuild:
         client: dagger.Client,
         engine: Engine | None = None,
         *,
+        agent_program: dagger.File,
         agent_folder: dagger.Directory,
     ) -> None:
         self.binaries = binaries
@@ -86,6 +89,7 @@ class RustBuild:
         self.report = report
         self.container = container
         self.artifacts = artifacts
+        self.agent_program = agent_program
         self._runtime = Runtime(agent.installed(client, container, agent_folder), HostInputs(client))
         self._client = client
         self._engine = engine

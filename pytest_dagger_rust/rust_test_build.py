@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import tempfile
@@ -12,10 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_dagger_rust import agent, messages
+from pytest_dagger_rust import agent
 from pytest_dagger_rust.caches import Caches
 from pytest_dagger_rust.inputs import HostInputs
-from pytest_dagger_rust.outcome import section
 from pytest_dagger_rust.pipeline import VOLUME, BuildRequest, run_build
 
 if TYPE_CHECKING:
@@ -23,16 +21,15 @@ if TYPE_CHECKING:
 
     import dagger
 
+    from pytest_dagger_rust.agent_report import AgentReport, Record
     from pytest_dagger_rust.options import CargoOptions
     from pytest_dagger_rust.rust_build import BuildReport
     from pytest_dagger_rust.workspace import RustWorkspace
 
-SOURCES = "/pytest-dagger-rust-sources.tar"
-
 # What the build and the engine set, and `cargo test` on a user's machine would not.
 _OURS = re.compile(
-    "CARGO_BUILD_BUILD_DIR|CARGO_BUILD_DEP_INFO_BASEDIR|CARGO_TARGET_DIR|CARGO_TARGET_.*_RUNNER|LC_ALL|PACKAGES"
-    "|RUSTDOC|VOLUME|PYTEST_DAGGER_RUST_.*|OTEL_.*|TRACEPARENT|PWD|OLDPWD"
+    "CARGO_BUILD_BUILD_DIR|CARGO_BUILD_DEP_INFO_BASEDIR|CARGO_TARGET_DIR|CARGO_TARGET_.*_RUNNER|RUSTDOC"
+    "|CARGO_TERM_PROGRESS_.*|PYTEST_DAGGER_RUST_.*|OTEL_.*|TRACEPARENT|PWD|OLDPWD"
 )
 
 _LISTED = re.compile(r"(?P<name>\S.*): test")
@@ -101,63 +98,60 @@ async def build_tests(
             caches or Caches(),
             tests=True,
         )
-        out, text, report = await run_build(request, started)
-    container = (runner or builder).with_mounted_directory(f"{VOLUME}/target", out.directory("target"))
-    container = container.with_mounted_file(SOURCES, out.file("sources.tar"))
+        made = await run_build(request, started)
+    container = runner or builder
+    for name in ("target", "files"):
+        container = container.with_mounted_directory(f"{VOLUME}/{name}", made.out.directory(name))
     # Cargo tells of them as they get done; every worker of pytest-xdist has to have them in the same order.
-    found = (*_binaries(workspace, text), *_doctests(text))
+    found = (*_binaries(workspace, made.said), *_doctests(made.said))
     binaries = tuple(sorted(found, key=lambda b: (b.src_path, b.kind == "doc", b.kind, b.target)))
-    container = agent.installed(client, container, agent.folder(client, builder))
-    return RustTestBuild(binaries, report, client, container, HostInputs(client))
+    container = agent.installed(client, container, agent.folder(client, builder, made.libc))
+    return RustTestBuild(binaries, made.report, client, container, HostInputs(client))
 
 
-def _binaries(workspace: RustWorkspace, text: str) -> Iterator[RustTestBinary]:
-    (root,) = section(text, "root")
+def _binaries(workspace: RustWorkspace, said: AgentReport) -> Iterator[RustTestBinary]:
     harnessless = {
         (package.name, target.kind, target.name)
         for package in workspace.packages
         for target in package.targets
         if not target.harness
     }
-    records = {line.split("\t")[0]: line.split("\t")[1:] for line in section(text, "tests")}
-    for artifact in messages.parse(section(text, "sources")).tests:
+    records = {record.program: record for record in said.tests}
+    for artifact in said.said.tests:
         if artifact.executable not in records:
             continue
-        folder, environ = records[artifact.executable]
+        record = records[artifact.executable]
         # The kind of a library is what it is compiled to.
         kind = artifact.kind[0] if artifact.kind[0] in {"bin", "test", "example", "bench"} else "lib"
         yield RustTestBinary(
             package=artifact.package,
             target=artifact.name,
             kind=kind,
-            src_path=os.path.relpath(artifact.src_path, root),
+            src_path=os.path.relpath(artifact.src_path, said.root),
             harness=(artifact.package, kind, artifact.name) not in harnessless,
             executable=artifact.executable,
-            folder=folder,
-            env=MappingProxyType(_environment(environ)),
+            folder=record.folder,
+            env=MappingProxyType(_environment(record)),
         )
 
 
-def _doctests(text: str) -> Iterator[RustTestBinary]:
-    (root,) = section(text, "root")
-    for line in section(text, "doctests"):
-        rustdoc, folder, environ, *fields = line.split("\t")
-        arguments, listed, ignored = map(_decoded, fields)
-        words = tuple(arguments.split("\0")[:-1])
+def _doctests(said: AgentReport) -> Iterator[RustTestBinary]:
+    for record in said.doctests:
+        words = record.arguments
         source = next(word for word in words if word.endswith(".rs"))
-        env = _environment(environ)
+        env = _environment(record)
         yield RustTestBinary(
             package=env["CARGO_PKG_NAME"],
             target=words[words.index("--crate-name") + 1],
             kind="doc",
-            src_path=os.path.relpath(os.path.join(folder, source), root),  # noqa: PTH118 - keeps ".."
+            src_path=os.path.relpath(os.path.join(record.folder, source), said.root),  # noqa: PTH118 - keeps ".."
             harness=True,
-            executable=rustdoc,
-            folder=folder,
+            executable=record.program,
+            folder=record.folder,
             env=MappingProxyType(env),
             arguments=words,
-            names=tuple(dict.fromkeys(listed_names(listed))),
-            ignored=tuple(listed_names(ignored)),
+            names=tuple(dict.fromkeys(listed_names(record.listed))),
+            ignored=tuple(listed_names(record.ignored)),
         )
 
 
@@ -166,10 +160,5 @@ def listed_names(text: str) -> list[str]:
     return [found["name"] for line in text.splitlines() if (found := _LISTED.fullmatch(line))]
 
 
-def _decoded(encoded: str) -> str:
-    return base64.b64decode(encoded).decode("utf-8", "surrogateescape")
-
-
-def _environment(encoded: str) -> dict[str, str]:
-    environ = (pair.split("=", 1) for pair in _decoded(encoded).split("\0") if "=" in pair)
-    return {name: value for name, value in environ if not _OURS.fullmatch(name)}
+def _environment(record: Record) -> dict[str, str]:
+    return {name: value for name, value in record.environment.items() if not _OURS.fullmatch(name)}

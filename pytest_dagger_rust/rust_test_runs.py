@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 from pytest_dagger_rust import agent
 from pytest_dagger_rust.container.frames import FrameError
 from pytest_dagger_rust.errors import DaggerRustError
-from pytest_dagger_rust.pipeline import VOLUME
 from pytest_dagger_rust.run import job_files
 from pytest_dagger_rust.run.fetching import fetch
 from pytest_dagger_rust.run.job_files import Call, Program
 from pytest_dagger_rust.run.results import Status, open_exported
 from pytest_dagger_rust.running import RunResult
-from pytest_dagger_rust.rust_test_build import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,8 +94,6 @@ def _command(limits: Limits) -> list[str]:
         timeout=f"{limits.timeout:g}",
         budget=limits.budget,
         failures=limits.failures,
-        sources=SOURCES,
-        tree=VOLUME,
     )
 
 

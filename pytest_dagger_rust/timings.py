@@ -18,7 +18,7 @@ _AT_ONCE = 0.5
 
 @dataclass(frozen=True)
 class Timing:
-    """One package's time: seconds on the clock of the machine the engine runs on, to a tenth.
+    """One package's time: seconds that the machine the engine runs on has been up.
 
     `waited_for` is the dependency that was done last before it began, None where nothing held it up.
     """
@@ -29,22 +29,19 @@ class Timing:
     waited_for: str | None = None
 
 
-def read_timings(lines: Iterable[str], artifacts: Sequence[Artifact], lock: str) -> tuple[Timing, ...]:
-    """Read the timeline that the build's script has written beside cargo's messages.
+def read_timings(
+    starts: Iterable[tuple[str, float]], ends: Iterable[float], artifacts: Sequence[Artifact], lock: str
+) -> tuple[Timing, ...]:
+    """Return the times of a build's packages: `starts` by their names, `ends` by the artifacts.
 
     A package ends with the last of its artifacts; what was fresh or a stub has no time.
     """
     began: dict[str, float] = {}
-    done: list[float] = []
-    for line in lines:
-        time, word, package = [*line.split(), ""][:3]
-        if word == "start":
-            began.setdefault(package, float(time))
-        else:
-            done.append(float(time))
+    for package, time in starts:
+        began.setdefault(package, time)
     ended = {
         artifact.package: time
-        for artifact, time in zip(artifacts, done, strict=False)
+        for artifact, time in zip(artifacts, ends, strict=False)
         if not artifact.fresh and artifact.version != STUB_VERSION
     }
     needs = _dependencies(lock)

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import tomli
 
-from pytest_dagger_rust import archive, maturin
+from pytest_dagger_rust import agent, archive, maturin
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
-from pytest_dagger_rust.pipeline import INPUT, PACKAGES, VOLUME, build
-from pytest_dagger_rust.scripts import script
+from pytest_dagger_rust.pipeline import INPUT, OUT, PACKAGES, VOLUME, build
 from pytest_dagger_rust.source_tree import source_tree
 
 if TYPE_CHECKING:
@@ -188,25 +187,38 @@ async def _packed(
             '  Its [lib] needs crate-type = ["cdylib"], and PyO3 among its dependencies.'
         )
     base, entries = source_tree(request.workspace, request.excludes)
+    program = built.agent_program
     with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as scratch:
         tree = archive.pack(entries, Path(scratch))
-        library = f"{INPUT}/{shared[0]}"
-        project = PurePosixPath(folder.relative_to(base)).as_posix()
-        arguments = [f"{INPUT}/{tree.path.name}", library, f"{INPUT}/messages", project, request.python]
+        report, library = f"{INPUT}/report.json", f"{INPUT}/{shared[0]}"
+        options = agent.options(
+            {
+                "volume": VOLUME,
+                "packages": PACKAGES,
+                "out": OUT,
+                "archive": f"{INPUT}/{tree.path.name}",
+                "digest": tree.digest,
+                "library": library,
+                "report": report,
+                "folder": PurePosixPath(folder.relative_to(base)).as_posix(),
+                "python": request.python,
+            }
+        )
         container = (
-            (await _with_maturin(request, builder, Path(scratch)))
+            (await _with_maturin(request, builder, program, Path(scratch)))
             .with_mounted_cache(PACKAGES, request.client.cache_volume("pytest-dagger-rust-packages"))
-            .with_mounted_file(arguments[0], request.client.host().file(str(tree.path)))
+            .with_mounted_directory(OUT, request.client.directory())
+            .with_mounted_file(f"{INPUT}/{tree.path.name}", request.client.host().file(str(tree.path)))
             .with_mounted_file(library, built.file(shared[0]))
-            .with_mounted_file(arguments[2], built.artifacts.file("messages"))
-            .with_env_variable("VOLUME", VOLUME)
-            .with_env_variable("PACKAGES", PACKAGES)
-            .with_exec(["sh", "-c", script("wheel.sh"), "wheel.sh", *arguments])
+            .with_mounted_file(report, built.artifacts.file("report.json"))
+            .with_mounted_file(agent.PROGRAM, program)
+            .with_exec([agent.PROGRAM, "wheel", *options])
         )
         try:
-            return await container.directory("/out").sync()
+            return await container.directory(OUT).sync()
         except dagger.ExecError as error:
-            msg = f"maturin could not make a wheel of {request.package}:\n{error.stderr.strip()}"
+            said = error.stderr.strip().rpartition("pytest-dagger-rust: maturin failed")[0] or error.stderr
+            msg = f"maturin could not make a wheel of {request.package}:\n{said.strip()}"
             raise DaggerRustError(msg) from None
 
 
@@ -214,10 +226,13 @@ def _is_module(request: WheelRequest, name: str, package: str) -> bool:
     return package == request.package and name.endswith(".so")
 
 
-async def _with_maturin(request: WheelRequest, builder: dagger.Container, scratch: Path) -> dagger.Container:
-    look = builder.with_exec(["sh", "-c", "command -v maturin >/maturin || : >/maturin"])
-    if await look.file("/maturin").contents():
+async def _with_maturin(
+    request: WheelRequest, builder: dagger.Container, program: dagger.File, scratch: Path
+) -> dagger.Container:
+    options = agent.options({"name": "maturin", "out": "/pytest-dagger-rust-found"})
+    look = builder.with_mounted_file(agent.PROGRAM, program).with_exec([agent.PROGRAM, "find", *options])
+    if await look.file("/pytest-dagger-rust-found").contents():
         return builder
     platform = str(await request.client.default_platform())
-    program = await asyncio.to_thread(maturin.download, platform, scratch)
-    return builder.with_file("/usr/local/bin/maturin", request.client.host().file(str(program)))
+    maturin_program = await asyncio.to_thread(maturin.download, platform, scratch)
+    return builder.with_file("/usr/local/bin/maturin", request.client.host().file(str(maturin_program)))

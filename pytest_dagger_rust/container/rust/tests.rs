@@ -17,16 +17,13 @@ use crate::options::Options;
 use crate::place::Place;
 use crate::process::{described, grouped, kill_descendants, pipe, protect, wait_for};
 use crate::run::{seconds, Run};
-use crate::unpack::unpack;
 
 /// `agent tests --jobs FILE --result FOLDER --limit BYTES [--timeout SECONDS] [--budget SECONDS] [--failures COUNT]
-/// [--parallel COUNT] [--sources TAR --tree FOLDER]`
+/// [--parallel COUNT]`
 ///
-/// The archive of the sources is unpacked to where the tests find them.
 /// Of each stream the first and the last --limit bytes are kept. After --budget, or with --failures failed jobs, no
 /// more are started; 0 is no such limit.
-pub const OPTIONS: &[&str] =
-    &["jobs", "result", "limit", "timeout", "budget", "failures", "parallel", "sources", "tree"];
+pub const OPTIONS: &[&str] = &["jobs", "result", "limit", "timeout", "budget", "failures", "parallel"];
 
 const MAGIC: &str = "pytest-dagger-rust results 1\n";
 
@@ -50,9 +47,6 @@ pub fn main(options: &Options) -> Outcome<()> {
     let path = options.path("jobs")?;
     let text = fs::read(&path).at(&path)?;
     let jobs = jobs::read(&text).at(&path)?;
-    if let Some(sources) = options.optional("sources") {
-        unpack(sources.as_ref(), &options.path("tree")?)?;
-    }
     let results = Scheduler::new(options, &jobs)?.run()?;
     kill_descendants()?;
     place.write(|file| write(file, &results))

@@ -38,7 +38,12 @@ def test_what_was_compiled_is_restored_once_and_not_compiled_again(workshop: Wor
     """On an empty volume; its report is in that of the build, and its lock file is used."""
     workshop.write(FILES)
     restored = dependencies(workshop, "a")
-    assert sorted(path.name for path in restored.iterdir()) == ["Cargo.lock", "build-id", "report.json", "target"]
+    assert sorted(path.name for path in restored.iterdir()) == [
+        "Cargo.lock",
+        "build-id",
+        "report.json",
+        "target",
+    ]
     workshop.forget_volume()
     report = workshop.build("--restored", str(restored))
     assert report["volume"] == "new"

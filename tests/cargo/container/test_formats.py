@@ -103,14 +103,45 @@ VALUES = st.recursive(
 
 
 @MANY
-@given(documents=st.lists(VALUES, min_size=20, max_size=60), ascii_=st.booleans(), indent=st.sampled_from([None, 1]))
-def test_json_is_read_and_written_as_by_python(read: Reader, documents: list[Any], *, ascii_: bool, indent: int | None) -> None:
+@given(
+    documents=st.lists(VALUES, min_size=20, max_size=60),
+    ascii_=st.booleans(),
+    indent=st.sampled_from([None, 1]),
+)
+def test_json_is_read_and_written_as_by_python(
+    read: Reader, documents: list[Any], *, ascii_: bool, indent: int | None
+) -> None:
     """Whatever Python writes is read, and written again with the same meaning."""
     texts = [json.dumps(document, ensure_ascii=ascii_, indent=indent).encode() for document in documents]
     assert read("json", texts) == documents
 
 
-JSON_LIKE = st.lists(st.sampled_from(['{', '}', '[', ']', ',', ':', '"a"', '"', '\\u00e4', "\\", "1", "-", "0", ".", "e", "null", "tru", " ", "\n"]), max_size=12).map("".join)
+JSON_LIKE = st.lists(
+    st.sampled_from(
+        [
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            '"a"',
+            '"',
+            "\\u00e4",
+            "\\",
+            "1",
+            "-",
+            "0",
+            ".",
+            "e",
+            "null",
+            "tru",
+            " ",
+            "\n",
+        ]
+    ),
+    max_size=12,
+).map("".join)
 
 
 @MANY
@@ -140,7 +171,11 @@ def test_digests_are_those_of_hashlib(read: Reader, texts: list[bytes]) -> None:
     assert read("sha256", texts) == [hashlib.sha256(text).hexdigest() for text in texts]
 
 
-PATHS = st.text(st.sampled_from("ab .-_/#ä'\"$"), min_size=1, max_size=12).map(lambda t: t.strip(" #") or "x").filter(lambda t: not t.endswith((":", "\\")))
+PATHS = (
+    st.text(st.sampled_from("ab .-_/#ä'\"$"), min_size=1, max_size=12)
+    .map(lambda t: t.strip(" #") or "x")
+    .filter(lambda t: not t.endswith((":", "\\")))
+)
 
 
 @MANY
@@ -151,7 +186,9 @@ def test_dep_info_is_read_as_it_was_written(read: Reader, rules: list[tuple[str,
     def escaped(path: str) -> str:
         return path.replace(" ", "\\ ")
 
-    documents = [f"{escaped(name)}: {' '.join(map(escaped, inputs))}\n\n# env-dep:X=Y\n" for name, inputs in rules]
+    documents = [
+        f"{escaped(name)}: {' '.join(map(escaped, inputs))}\n\n# env-dep:X=Y\n" for name, inputs in rules
+    ]
     answers = read("dep-info", [document.encode() for document in documents])
     for (name, inputs), (is_library, found) in zip(rules, answers, strict=True):
         assert set(found) == {name, *inputs}
@@ -163,7 +200,9 @@ NAMES = st.text(st.sampled_from("abä-_. "), min_size=1, max_size=160).map(lambd
 
 @MANY
 @given(
-    members=st.lists(st.tuples(NAMES, st.none() | NAMES, st.booleans(), st.binary(max_size=1100)), max_size=8),
+    members=st.lists(
+        st.tuples(NAMES, st.none() | NAMES, st.booleans(), st.binary(max_size=1100)), max_size=8
+    ),
     form=st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT]),
 )
 def test_archives_are_read_as_tarfile_writes_them(

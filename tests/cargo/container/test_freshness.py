@@ -50,7 +50,7 @@ def test_what_is_unchanged_is_not_compiled(workshop: Workshop) -> None:
 
 def test_names_with_blanks_quotes_and_line_breaks_are_only_names(workshop: Workshop) -> None:
     """Files, folders and a package in a folder that a shell would stumble over."""
-    folder = "it's a \"folder\" $(exit) *"
+    folder = 'it\'s a "folder" $(exit) *'
     root = f"[workspace]\nmembers = ['''{folder}''']\nresolver = '2'\n"
     workshop.write({"Cargo.toml": root, f"{folder}/Cargo.toml": PACKAGE, f"{folder}/src/main.rs": MAIN})
     workshop.write({f"{folder}/data file.txt": "first"})
@@ -88,7 +88,13 @@ def test_a_link_to_everything_is_left_alone(workshop: Workshop) -> None:
     outside = workshop.folder / "outside"
     outside.write_text("")
     os.utime(outside, (1, 1))
-    for name, to in {"root": "/", "up": "../../..", "proc": "/proc/self", "loop": "loop", "file": outside}.items():
+    for name, to in {
+        "root": "/",
+        "up": "../../..",
+        "proc": "/proc/self",
+        "loop": "loop",
+        "file": outside,
+    }.items():
         (workshop.root / name).symlink_to(to)
     assert workshop.output() == "one first\n"
     assert outside.stat().st_mtime == 1
@@ -128,7 +134,9 @@ GARBAGE = {
 }
 
 
-@pytest.mark.parametrize(("name", "content"), [(name, text) for name, texts in GARBAGE.items() for text in texts])
+@pytest.mark.parametrize(
+    ("name", "content"), [(name, text) for name, texts in GARBAGE.items() for text in texts]
+)
 def test_records_that_make_no_sense_are_thrown_away(workshop: Workshop, name: str, content: str) -> None:
     """What a build script may have left there: all is compiled once more, and the report says why."""
     workshop.write(FILES)
@@ -205,8 +213,12 @@ def test_variables_run_build_scripts_again_and_configuration_compiles_all(worksh
 def test_a_deleted_file_runs_a_build_script_that_names_none_again(workshop: Workshop) -> None:
     """Cargo looks for the newest file of the package only: its manifest is one from then on."""
     main = 'fn main() { println!("{}", env!("COUNT")); }\n'
-    script = 'fn main() { println!("cargo:rustc-env=COUNT={}", std::fs::read_dir("data").unwrap().count()); }\n'
-    workshop.write({"Cargo.toml": PACKAGE, "src/main.rs": main, "build.rs": script, "data/a": "", "data/b": ""})
+    script = (
+        'fn main() { println!("cargo:rustc-env=COUNT={}", std::fs::read_dir("data").unwrap().count()); }\n'
+    )
+    workshop.write(
+        {"Cargo.toml": PACKAGE, "src/main.rs": main, "build.rs": script, "data/a": "", "data/b": ""}
+    )
     assert workshop.output() == "2\n"
     (workshop.root / "data/a").unlink()
     assert workshop.output() == "1\n"

@@ -38,7 +38,9 @@ def test_what_a_build_script_has_written_is_taken_back(workshop: Workshop) -> No
     report = workshop.build()
     assert workshop.run() == "EDITED\n"
     assert report["rewritten"] == ["src/main.rs"]
-    workshop.write({"do.sh": "mkdir -p src/bin && cp src/main.rs src/bin/evil.rs; rm -r data; ln -s / root\n"})
+    workshop.write(
+        {"do.sh": "mkdir -p src/bin && cp src/main.rs src/bin/evil.rs; rm -r data; ln -s / root\n"}
+    )
     assert workshop.output() == "one\n"
     workshop.write({"do.sh": "true\n"})
     report = workshop.build()
@@ -79,13 +81,17 @@ def test_a_failed_build_leaves_nothing_in_the_sources_either(workshop: Workshop)
     assert (workshop.volume / "files/src/main.rs").read_text() == MAIN
     kept = json.loads((workshop.volume / "failed.json").read_text())
     assert "could not compile `app`" in kept["stderr"]
-    assert [m["message"]["level"] for m in kept["messages"] if m["reason"] == "compiler-message"][0] == "error"
+    assert [m["message"]["level"] for m in kept["messages"] if m["reason"] == "compiler-message"][
+        0
+    ] == "error"
 
 
 def test_what_is_left_running_ends_with_cargo(workshop: Workshop) -> None:
     """A daemon in a session of its own that holds the output open, and would write later."""
     late = workshop.folder / "late"
-    workshop.write({**FILES, "do.sh": f"setsid sh -c '(sleep 20; echo late >{late}) & sleep 600' >/dev/null 2>&1 &\n"})
+    workshop.write(
+        {**FILES, "do.sh": f"setsid sh -c '(sleep 20; echo late >{late}) & sleep 600' >/dev/null 2>&1 &\n"}
+    )
     began = time.monotonic()
     assert workshop.output() == "one\n"
     assert time.monotonic() - began < 20
@@ -104,7 +110,7 @@ def test_what_is_put_into_the_results_is_not_there(workshop: Workshop) -> None:
 
 def macro(line: str) -> dict[str, str]:
     """A macro that prints a line where cargo prints its messages."""
-    source = f"use proc_macro::TokenStream;\n#[proc_macro]\npub fn say(_: TokenStream) -> TokenStream {{\n    println!(\"{{}}\", r###\"{line}\"###);\n    TokenStream::new()\n}}\n"
+    source = f'use proc_macro::TokenStream;\n#[proc_macro]\npub fn say(_: TokenStream) -> TokenStream {{\n    println!("{{}}", r###"{line}"###);\n    TokenStream::new()\n}}\n'
     return {
         "Cargo.toml": f'{PACKAGE}[dependencies]\nsay = {{ path = "say" }}\n[workspace]\nmembers = ["say"]\n',
         "say/Cargo.toml": PACKAGE.replace("app", "say") + "[lib]\nproc-macro = true\n",
@@ -120,8 +126,22 @@ def forged(workshop: Workshop, **changes: object) -> str:
         "reason": "compiler-artifact",
         "package_id": f"path+file://{tree}#app@0.1.0",
         "manifest_path": f"{tree}/Cargo.toml",
-        "target": {"kind": ["bin"], "crate_types": ["bin"], "name": "app", "src_path": f"{tree}/src/main.rs", "edition": "2021", "doctest": False, "test": True},
-        "profile": {"opt_level": "0", "debuginfo": 2, "debug_assertions": True, "overflow_checks": True, "test": False},
+        "target": {
+            "kind": ["bin"],
+            "crate_types": ["bin"],
+            "name": "app",
+            "src_path": f"{tree}/src/main.rs",
+            "edition": "2021",
+            "doctest": False,
+            "test": True,
+        },
+        "profile": {
+            "opt_level": "0",
+            "debuginfo": 2,
+            "debug_assertions": True,
+            "overflow_checks": True,
+            "test": False,
+        },
         "features": [],
         "filenames": [f"{target}/debug/app"],
         "executable": f"{target}/debug/app",
@@ -151,7 +171,15 @@ def test_a_forged_message_hands_out_nothing(workshop: Workshop, case: str) -> No
 
 @pytest.mark.parametrize(
     "line",
-    ['{"reason":"compiler-artifact"}', '{"a":' + "[" * 100_000, '{"reason":"compiler-message","x":"\\ud800"}', '{"reason":"x","n":' + "1" * 5000 + "}", "{", "", "\\u001b"],
+    [
+        '{"reason":"compiler-artifact"}',
+        '{"a":' + "[" * 100_000,
+        '{"reason":"compiler-message","x":"\\ud800"}',
+        '{"reason":"x","n":' + "1" * 5000 + "}",
+        "{",
+        "",
+        "\\u001b",
+    ],
     ids=["no target", "deep", "half a surrogate", "long number", "cut", "empty", "escape"],
 )
 def test_what_is_no_message_of_cargos_does_no_harm(workshop: Workshop, line: str) -> None:
@@ -188,7 +216,13 @@ def deceive(workshop: Workshop, wrapper: Path) -> None:
     once.write_text("")
     tree = workshop.volume / "files"
     text = wrapper.read_text()
-    wrapper.write_text(text.replace("PATH=$", f"[ ! -e {once} ] || {{ rm {once}; find {tree} -type f -exec touch -d 2006-01-01 {{}} +; }}\nPATH=$", 1))
+    wrapper.write_text(
+        text.replace(
+            "PATH=$",
+            f"[ ! -e {once} ] || {{ rm {once}; find {tree} -type f -exec touch -d 2006-01-01 {{}} +; }}\nPATH=$",
+            1,
+        )
+    )
 
 
 def test_a_program_that_cargo_wrongly_calls_fresh_is_built_anew(workshop: Workshop) -> None:
@@ -208,9 +242,11 @@ def test_a_program_that_cargo_wrongly_calls_fresh_is_built_anew(workshop: Worksh
 @pytest.mark.parametrize("kind", ["bin", "cdylib", "staticlib"])
 def test_a_stub_is_refused(workshop: Workshop, kind: str) -> None:
     """A program, a shared and a static library with a stub's marker in it."""
-    text = f"static MARKER: [u8; {len(STUB_MARKER)}] = *b\"{STUB_MARKER}\";"
+    text = f'static MARKER: [u8; {len(STUB_MARKER)}] = *b"{STUB_MARKER}";'
     if kind == "bin":
-        workshop.write({"Cargo.toml": PACKAGE, "src/main.rs": f'fn main() {{ println!("{STUB_MARKER}"); }}\n'})
+        workshop.write(
+            {"Cargo.toml": PACKAGE, "src/main.rs": f'fn main() {{ println!("{STUB_MARKER}"); }}\n'}
+        )
     else:
         manifest = f'{PACKAGE}[lib]\ncrate-type = ["{kind}"]\n'
         workshop.write({"Cargo.toml": manifest, "src/lib.rs": f"#[no_mangle]\npub {text}\n"})
@@ -222,7 +258,9 @@ def test_a_stub_is_refused(workshop: Workshop, kind: str) -> None:
 def test_libraries_are_handed_out(workshop: Workshop) -> None:
     """Those that cargo puts in place for others."""
     manifest = f'{PACKAGE}[lib]\nname = "the_app"\ncrate-type = ["cdylib", "staticlib", "rlib"]\n'
-    workshop.write({"Cargo.toml": manifest, "src/lib.rs": "#[no_mangle]\npub extern \"C\" fn one() -> i32 { 1 }\n"})
+    workshop.write(
+        {"Cargo.toml": manifest, "src/lib.rs": '#[no_mangle]\npub extern "C" fn one() -> i32 { 1 }\n'}
+    )
     report = workshop.build()
     assert set(report["sizes"]) == {"lib/libthe_app.a", "lib/libthe_app.so"}
     assert sorted(path.name for path in (workshop.out / "lib").iterdir()) == ["libthe_app.a", "libthe_app.so"]

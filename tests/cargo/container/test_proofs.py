@@ -45,7 +45,9 @@ class Cargo:
     def says(self, names: Sequence[str], *, fresh: bool) -> None:
         """Let it call the libraries of these names fresh, or compiled."""
         messages = [json.dumps(self.message(name, fresh=fresh)) for name in names]
-        (self.folder / "said").write_text("\n".join([*messages, '{"reason":"build-finished","success":true}', ""]))
+        (self.folder / "said").write_text(
+            "\n".join([*messages, '{"reason":"build-finished","success":true}', ""])
+        )
         (self.folder / "written").write_text("".join(f"{self.file(name)}\n" for name in names if not fresh))
 
     def file(self, name: str) -> Path:
@@ -60,7 +62,13 @@ class Cargo:
             "reason": "compiler-artifact",
             "package_id": f"path+file://{tree}/{name}#0.1.0",
             "manifest_path": f"{tree}/{name}/Cargo.toml",
-            "target": {"name": name, "kind": ["lib"], "crate_types": ["lib"], "src_path": source, "doctest": True},
+            "target": {
+                "name": name,
+                "kind": ["lib"],
+                "crate_types": ["lib"],
+                "src_path": source,
+                "doctest": True,
+            },
             "profile": {"test": False},
             "features": [],
             "filenames": [str(self.file(name))],
@@ -88,7 +96,9 @@ def seconds_of_proofs(workshop: Workshop, artifacts: int, paths: int) -> list[fl
     return [dict(report["steps"])["prove"] for report in reports]
 
 
-def test_many_artifacts_and_many_changes_are_proved_in_linear_time(workshop: Workshop, tmp_path: Path) -> None:
+def test_many_artifacts_and_many_changes_are_proved_in_linear_time(
+    workshop: Workshop, tmp_path: Path
+) -> None:
     """Twice as many of both take about twice as long, and the proofs are renewed."""
     small = seconds_of_proofs(workshop, 300, 2000)
     (tmp_path / "large").mkdir()
@@ -173,7 +183,9 @@ def test_without_cargo_it_is_said_so(workshop: Workshop) -> None:
     """In one line that names what is missing."""
     workshop.write({"keep": ""})
     workshop.env["PATH"] = "/nowhere"
-    with pytest.raises(AgentError, match="cargo cannot be started: .* The builder image needs cargo on its PATH"):
+    with pytest.raises(
+        AgentError, match="cargo cannot be started: .* The builder image needs cargo on its PATH"
+    ):
         workshop.build()
 
 
@@ -185,7 +197,8 @@ def test_two_builds_of_one_volume_wait_for_each_other(workshop: Workshop) -> Non
     workshop.folder.joinpath("home").mkdir()
     command = workshop.command(workshop.pack())
     both = [
-        subprocess.Popen(command, env=workshop.environment(), stderr=subprocess.PIPE, text=True) for _ in range(2)
+        subprocess.Popen(command, env=workshop.environment(), stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
     ]
     said = [process.communicate()[1] for process in both]
     assert [process.returncode for process in both] == [0, 0]

@@ -12,7 +12,7 @@ FILES = {
     "build.rs": 'fn main() { std::fs::write(format!("{}/made", std::env::var("OUT_DIR").unwrap()), "x").unwrap(); }\n',
     "src/lib.rs": "/// ```\n/// assert_eq!(app::two(), 2);\n/// ```\npub fn two() -> i32 { 2 }\n\n/// ```ignore\n/// nothing\n/// ```\npub fn three() {}\n#[test] fn one() {}\n",
     "src/main.rs": "fn main() {}\n",
-    "tests/all it's.rs": "#[test] fn program() { assert!(std::path::Path::new(env!(\"CARGO_BIN_EXE_app\")).exists()); }\n",
+    "tests/all it's.rs": '#[test] fn program() { assert!(std::path::Path::new(env!("CARGO_BIN_EXE_app")).exists()); }\n',
     "data file": "",
 }
 
@@ -42,7 +42,9 @@ def test_tests_are_recorded_and_not_run(workshop: Workshop) -> None:
     libraries = [word.partition("=")[2] for word in doctests["arguments"] if word.startswith("app=")]
     for library in libraries:
         assert (workshop.out / "target" / library.removeprefix(f"{workshop.volume}/target/")).is_file()
-    assert sorted(path.name for path in (workshop.out / "files").iterdir()) == sorted(path.name for path in workshop.root.iterdir())
+    assert sorted(path.name for path in (workshop.out / "files").iterdir()) == sorted(
+        path.name for path in workshop.root.iterdir()
+    )
     assert list((workshop.out / "target").glob("debug/build/*/out/made"))
 
 

@@ -21,13 +21,14 @@ SOURCES = Path(archive.__file__).parents[0] / "container/rust"
 FLAGS = ("--edition=2021", "-Cpanic=abort", "-Cstrip=symbols")
 
 
-def compile_agent(folder: Path, rustc: Sequence[str] = ("rustc",)) -> Path:
-    """Compile the agent's two crates into a folder, as a builder does, and return its path."""
+def compile_agent(folder: Path, rustc: Sequence[str] = ("rustc",), half: str = "builder") -> Path:
+    """Compile a half of the agent into a folder, as a builder does, and return its path."""
     core = [*rustc, *FLAGS, "--crate-type=rlib", "--crate-name=agent_core", "-Copt-level=3"]
     subprocess.run([*core, f"--out-dir={folder}", str(SOURCES / "core/lib.rs")], check=True)
     program = folder / "agent"
     extern = f"--extern=agent_core={folder / 'libagent_core.rlib'}"
-    subprocess.run([*rustc, *FLAGS, extern, "-o", str(program), str(SOURCES / "main.rs")], check=True)
+    main = str(SOURCES / f"{half}.rs")
+    subprocess.run([*rustc, *FLAGS, "--crate-name=agent", extern, "-o", str(program), main], check=True)
     return program
 
 
@@ -111,7 +112,11 @@ class Workshop:
     def environment(self) -> dict[str, str]:
         """Return the variables the agent is started with: cargo's home is a folder of its own."""
         home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
-        keep = {name: os.environ[name] for name in ("PATH", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN") if name in os.environ}
+        keep = {
+            name: os.environ[name]
+            for name in ("PATH", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN")
+            if name in os.environ
+        }
         rustup = {"RUSTUP_HOME": str(Path.home() / ".rustup")} if (Path.home() / ".rustup").is_dir() else {}
         path = f"{home / 'bin'}:{keep['PATH']}"
         own = {"HOME": str(self.folder), "CARGO_HOME": str(self.folder / "home"), "CARGO_NET_OFFLINE": "true"}

@@ -19,7 +19,7 @@ def compiled_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The agent, compiled by this machine's rustc, where any user may run it."""
     if shutil.which("rustc") is None:
         pytest.skip("there is no rustc on this machine")
-    return compile_agent(enterable(tmp_path_factory.mktemp("agent")))
+    return compile_agent(enterable(tmp_path_factory.mktemp("agent")), half="runner")
 
 
 @pytest.fixture

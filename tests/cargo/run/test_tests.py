@@ -147,22 +147,3 @@ def test_jobs_that_cannot_be_read_are_said(run: AgentRun) -> None:
     ended = run.call("tests", f"--jobs={jobs}", "--limit=65536")
     assert ended.returncode != 0
     assert ended.stderr == f"pytest-dagger-rust: {jobs}: ends 3 bytes too early\n"
-
-
-def test_sources_are_unpacked(run: AgentRun, tmp_path: Path) -> None:
-    """With long names, links, and the permission to be executed."""
-    import io  # noqa: PLC0415
-    import tarfile  # noqa: PLC0415
-
-    long_name = "files/" + "long-" * 30 + "/name" * 20
-    with tarfile.open(tmp_path / "sources.tar", "w", format=tarfile.GNU_FORMAT) as tar:
-        for name, mode in ((long_name, 0o644), ("files/run", 0o755)):
-            info = tarfile.TarInfo(name)
-            info.size, info.mode = 700, mode
-            tar.addfile(info, io.BytesIO(b"x" * 700))
-        link = tarfile.TarInfo("files/link")
-        link.type, link.linkname = tarfile.SYMTYPE, "run"
-        tar.addfile(link)
-    options = (f"--sources={tmp_path}/sources.tar", f"--tree={tmp_path}/tree")
-    script = f"cd {tmp_path}/tree; wc -c <'{long_name}'; test -x files/run && ls -l files/link | grep -o 'link -> run'"
-    assert reports(run, script, options=options)[0].stdout.data == b"700\nlink -> run\n"
