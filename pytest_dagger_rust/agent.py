@@ -6,7 +6,7 @@ import contextlib
 import functools
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import anyio
 
@@ -23,7 +23,7 @@ RESULT = "/pytest-dagger-rust-result"
 RESULT_FILE = f"{RESULT}/result"
 
 # The value of an option, or several.
-Option: TypeAlias = "str | int | float | None | list[str] | list[int]"
+Option: TypeAlias = "str | int | float | list[str] | list[int] | None"
 
 # Where it comes to the host, while a program runs that the host talks with.
 SOCKET = "/pytest-dagger-rust-socket"
@@ -63,7 +63,7 @@ def source(name: str) -> str:
     return _MODULE.sub(module, main.read_text("utf-8"))
 
 
-def program(client: dagger.Client, builder: dagger.Container, name: str, libc: str = STATIC) -> dagger.File:
+def program(builder: dagger.Container, name: str, libc: str = STATIC) -> dagger.File:
     """Return BUILDER or RUNNER, compiled by the builder's rustc: what looks at each byte of something large, optimised.
 
     `libc` is STATIC or DYNAMIC; see `lacks_libc`.
@@ -100,7 +100,14 @@ def lacks_libc(error: dagger.ExecError) -> bool:
 
 def folder(client: dagger.Client, builder: dagger.Container, libc: str = STATIC) -> dagger.Directory:
     """Return the folder to mount at FOLDER, which has the program that runs others."""
-    return client.directory().with_file("agent", program(client, builder, RUNNER, libc))
+    return client.directory().with_file("agent", program(builder, RUNNER, libc))
+
+
+class Agents(NamedTuple):
+    """The agent's two programs: the one that builds, and the folder to mount at FOLDER of the one that runs."""
+
+    builder: dagger.File
+    runner: dagger.Directory
 
 
 def installed(

@@ -138,7 +138,7 @@ def read_report(text: str, workspace: RustWorkspace) -> AgentReport:
         raise DaggerRustError(f"The build container's report is larger than {_LARGEST >> 20} MB.")
     try:
         value: object = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged("report", str(error)) from None
     report = _read(_Fields(value, "report"))
     _check(report, workspace)

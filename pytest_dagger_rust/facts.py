@@ -35,7 +35,8 @@ class BuildFacts:
 
     `error` is the first line of why it failed. `cache` is "unchanged" where nothing ran, "partly", "compiled",
     "failed" or "interrupted". `reasons` says why a package was compiled again, `sizes` how many bytes a binary has,
-    `timings` package, begin and end in seconds of some clock, and the package that was waited for.
+    `timings` package, begin and end in seconds of some clock, and the package that was waited for. `rewritten` are the
+    sources that build scripts wrote.
     """
 
     name: str
@@ -53,6 +54,7 @@ class BuildFacts:
     timings: tuple[tuple[str, float, float, str | None], ...] = ()
     findings: tuple[Finding, ...] = ()
     error: str | None = None
+    rewritten: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> int:
@@ -97,6 +99,7 @@ def facts_of(build: Build) -> BuildFacts:
         sizes=dict(report.sizes),
         timings=tuple((t.package, t.began, t.ended, t.waited_for) for t in report.timings),
         findings=_findings(report.diagnostics),
+        rewritten=report.rewritten,
     )
 
 

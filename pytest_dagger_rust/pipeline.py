@@ -132,8 +132,9 @@ async def build(
         out,
         client,
         engine,
-        agent_program=agent.program(client, builder, agent.BUILDER, made.libc),
-        agent_folder=agent.folder(client, builder, made.libc),
+        agents=agent.Agents(
+            agent.program(builder, agent.BUILDER, made.libc), agent.folder(client, builder, made.libc)
+        ),
     )
 
 
@@ -270,7 +271,7 @@ def _exec(
     without: str = "",
 ) -> _Exec:
     request = step.request
-    program = agent.program(request.client, request.builder, agent.BUILDER, request.libc)
+    program = agent.program(request.builder, agent.BUILDER, request.libc)
     container = _mounted(step, phase, packed, program)
     if seed is not None:
         container = container.with_mounted_directory(SEED, seed)
@@ -345,9 +346,7 @@ async def _read_failure(step: _Step, build_id: str) -> str:
     container = (
         request.builder.with_mounted_cache(VOLUME, _volume(step, "sources"), owner=step.user)
         .with_mounted_directory(OUT, request.client.directory(), owner=step.user)
-        .with_mounted_file(
-            agent.PROGRAM, agent.program(request.client, request.builder, agent.BUILDER, request.libc)
-        )
+        .with_mounted_file(agent.PROGRAM, agent.program(request.builder, agent.BUILDER, request.libc))
         .with_exec([agent.PROGRAM, "failure", *options])
     )
     return await container.file(place).contents()

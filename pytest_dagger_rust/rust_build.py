@@ -81,16 +81,15 @@ class RustBuild:
         client: dagger.Client,
         engine: Engine | None = None,
         *,
-        agent_program: dagger.File,
-        agent_folder: dagger.Directory,
+        agents: agent.Agents,
     ) -> None:
         self.binaries = binaries
         self.libraries = libraries
         self.report = report
         self.container = container
         self.artifacts = artifacts
-        self.agent_program = agent_program
-        self._runtime = Runtime(agent.installed(client, container, agent_folder), HostInputs(client))
+        self.agents = agents
+        self._runtime = Runtime(agent.installed(client, container, agents.runner), HostInputs(client))
         self._client = client
         self._engine = engine
 

@@ -49,6 +49,8 @@ def write(reporter: pytest.TerminalReporter, builds: Sequence[BuildFacts], *, sh
     reporter.section("dagger-rust")
     for line in table(builds, reporter._tw.fullwidth):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         reporter.write_line(line)
+    if written := rewritten(builds):
+        reporter.write_line(written)
     warnings = list(dict.fromkeys(f for b in builds for f in b.findings if f.level == "warning"))
     if warnings and show_warnings:
         coloured = reporter.hasmarkup
@@ -58,6 +60,16 @@ def write(reporter: pytest.TerminalReporter, builds: Sequence[BuildFacts], *, sh
     elif warnings:
         count = f"{len(warnings)} warning{'s' if len(warnings) > 1 else ''} of the compiler"
         reporter.write_line(f"{count}; shown with --dagger-rust-show-warnings")
+
+
+def rewritten(builds: Sequence[BuildFacts]) -> str:
+    """Return a line about sources that build scripts have written, empty where they have written none."""
+    paths = list(dict.fromkeys(path for build in builds for path in build.rewritten))
+    if not paths:
+        return ""
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    files = f"{', '.join(paths[:3])}{more}"
+    return f"build scripts wrote into the sources: {files}; the binaries have it, and later builds start without it"
 
 
 def properties(builds: Sequence[BuildFacts]) -> Iterator[tuple[str, str]]:

@@ -187,7 +187,7 @@ async def _packed(
             '  Its [lib] needs crate-type = ["cdylib"], and PyO3 among its dependencies.'
         )
     base, entries = source_tree(request.workspace, request.excludes)
-    program = built.agent_program
+    program = built.agents.builder
     with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as scratch:
         tree = archive.pack(entries, Path(scratch))
         report, library = f"{INPUT}/report.json", f"{INPUT}/{shared[0]}"

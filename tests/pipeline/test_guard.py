@@ -31,14 +31,20 @@ def workspace(main: str = MAIN, data: str = "first") -> dict[str, str]:
     return {"Cargo.toml": PACKAGE, "src/main.rs": main, "data file.txt": data}
 
 
-def with_old_dates(scenario: Scenario, folder: str = "") -> None:
-    """Let the builder's tar date what it writes below a folder of the tree to 2006, so that cargo cannot see an edit."""
-    tar = f"""\
+# Dates sources to 2006 when it is called for the first time in a container.
+DATING_CARGO = """\
 #!/bin/sh
-/bin/tar "$@" || exit
-[ ! -d {VOLUME}/files/{folder} ] || find {VOLUME}/files/{folder} -type f -exec touch -d 2006-01-01 {{}} +
+PATH=${{PATH#*/cargo/bin:}}
+[ -e /tmp/dated ] || [ ! -d {folder} ] || find {folder} -type f -exec touch -d 2006-01-01 {{}} +
+: >/tmp/dated
+exec cargo "$@"
 """
-    scenario.builder = scenario.builder.with_new_file("/usr/local/bin/tar", tar, permissions=0o755)
+
+
+def with_old_dates(scenario: Scenario, folder: str = "") -> None:
+    """Date what lies below a folder of the tree to 2006 before cargo looks at it, so that it cannot see an edit."""
+    cargo = DATING_CARGO.format(folder=f"{VOLUME}/files/{folder}")
+    scenario.builder = scenario.builder.with_new_file("/usr/local/cargo/bin/cargo", cargo, permissions=0o755)
 
 
 @pytest.mark.parametrize("path", ["src/main.rs", "data file.txt"])
@@ -172,7 +178,8 @@ def test_a_tree_that_a_machine_lost_is_mended(make_scenario: MakeScenario) -> No
     scenario = make_scenario(workspace())
     assert scenario.output() == "one first\n"
     in_volume(
-        scenario, f"echo another >{VOLUME}/boot; : >{VOLUME}/files/src/main.rs; touch {VOLUME}/files/unknown"
+        scenario,
+        f"""cd {VOLUME}; sed -i 's/"boot":"/&another/' state.json; : >files/src/main.rs; touch files/unknown""",
     )
     scenario.replace("data file.txt", "first", "other")
     assert scenario.output() == "one other\n"

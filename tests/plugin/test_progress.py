@@ -101,7 +101,9 @@ LOG = """\
 10  : ┆ Container.from(address: "rust:1"): Container!
 """
 PULLED = "10  : ┆ Container.from DONE [3.0s]\n"
-BEGUN = "22  : ┆ withExec sh -c '#   cargo.sh sources ARCHIVE' cargo.sh dependencies /input/x.tar\n"
+BEGUN = (
+    "22  : ┆ withExec /pytest-dagger-rust-agent/agent dependencies --volume /pytest-dagger-rust -- build\n"
+)
 COMPILING = (
     "22  : ┆ [0.6s] |    Compiling quote v1.0.47     ] 0/19: proc-macro2(build.rs)  \n"
     "22  : ┆ [1.1s] |     Building [==>   ] 7/19: serde(build.rs), syn   \r   Compiling anyhow v1.0.105\n"

@@ -194,7 +194,7 @@ def test_a_forged_claim_that_something_was_compiled_is_no_proof(workshop: Worksh
     """A file that was not written since cargo began has not been compiled, whatever a message says."""
     said = workshop.folder / "said"
     said.write_text("{}\n")
-    source = f'fn main() {{ println!("cargo:rerun-if-changed=do.sh"); }}\n'
+    source = 'fn main() { println!("cargo:rerun-if-changed=do.sh"); }\n'
     workshop.write({**FILES, "build.rs": source})
     # In the place of a macro, which would be compiled with the program: a wrapper of cargo's.
     wrapper = workshop.folder / "bin/cargo"

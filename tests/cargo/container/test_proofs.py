@@ -184,7 +184,7 @@ def test_without_cargo_it_is_said_so(workshop: Workshop) -> None:
     workshop.write({"keep": ""})
     workshop.env["PATH"] = "/nowhere"
     with pytest.raises(
-        AgentError, match="cargo cannot be started: .* The builder image needs cargo on its PATH"
+        AgentError, match=r"cargo cannot be started: .* The builder image needs cargo on its PATH"
     ):
         workshop.build()
 

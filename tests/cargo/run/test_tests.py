@@ -13,8 +13,6 @@ from pytest_dagger_rust.run.job_files import Call, Program
 from tests.cargo.run.test_run import DAEMON, processes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_dagger_rust.run.results import AgentReport
     from tests.cargo.run.compiled import AgentRun
 
