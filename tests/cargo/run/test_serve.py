@@ -33,7 +33,7 @@ class Host:
 
     def serve(self, *program: str, grace: str = "5") -> None:
         """Start the agent, and take its first connection."""
-        command = [self._agent, "serve", f"--socket={self._path}", f"--grace={grace}", "--", *program]
+        command = [str(self._agent), "serve", f"--socket={self._path}", f"--grace={grace}", "--", *program]
         self.process = subprocess.Popen(command)
         self._control, _ = self._listener.accept()
         self._control.settimeout(10)
@@ -119,7 +119,7 @@ def test_orphans_are_waited_for_while_a_service_runs(host: Host) -> None:
     host.serve("/bin/sh", "-c", "for n in 1 2 3 4 5; do (true &); done; sleep 0.3; echo ready; sleep 60")
     host.until(b"o")
     assert host.process is not None
-    stats = []
+    stats: list[list[str]] = []
     for process in os.listdir("/proc"):  # noqa: PTH208
         with contextlib.suppress(OSError), open(f"/proc/{process}/stat") as file:  # noqa: PTH123
             stats.append(file.read().rpartition(")")[2].split()[:2])
