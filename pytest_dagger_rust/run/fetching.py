@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from pytest_dagger_rust import agent
+from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.container.frames import FrameError
 from pytest_dagger_rust.errors import DaggerRustError
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_dagger_rust import archive
-from pytest_dagger_rust.stubs import STUB_MARKER
+from pytest_dagger_rust.builds import archive
+from pytest_dagger_rust.skeleton.stubs import STUB_MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_dagger_rust.run import job_files, results
-from pytest_dagger_rust.run.job_files import Call, Program
+from pytest_dagger_rust.run import results
+from pytest_dagger_rust.rust_tests import job_files
+from pytest_dagger_rust.rust_tests.job_files import Call, Program
 from tests.cargo.run.test_run import DAEMON, processes
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import dagger
     import pytest
 
-    from pytest_dagger_rust.tunnel import Tunnel
+    from pytest_dagger_rust.run.tunnel import Tunnel
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from pytest_dagger_rust import ServiceError
-from pytest_dagger_rust.service import ServiceRequest, ServiceRunner
+from pytest_dagger_rust.run.service import ServiceRequest, ServiceRunner
 from tests.unit.run.agents import Container, ScriptedAgent, is_reset, until, without_engine
 
 if TYPE_CHECKING:

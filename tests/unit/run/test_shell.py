@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from pytest_dagger_rust import shell as shell_module
 from pytest_dagger_rust.errors import DaggerRustError
-from pytest_dagger_rust.runtime import Setup
-from pytest_dagger_rust.shell import Shell
-from pytest_dagger_rust.started import Started
+from pytest_dagger_rust.run.setup import Setup
+from pytest_dagger_rust.run.shell import Shell
+from pytest_dagger_rust.run.started import Started
 from tests.unit.run.agents import Container, ScriptedAgent, until, without_engine
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from pytest_dagger_rust import tunnel as tunnel_module
 from pytest_dagger_rust.container.frames import FrameError
-from pytest_dagger_rust.tunnel import Tunnel
+from pytest_dagger_rust.run.tunnel import Tunnel
 from tests.unit.run.agents import ScriptedAgent, connected, is_reset
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ import pytest
 
 from pytest_dagger_rust.container.frames import END, frame
 from pytest_dagger_rust.errors import DaggerRustError
+from pytest_dagger_rust.plugin.rust_collection import Order
 from pytest_dagger_rust.run import results as run_results
-from pytest_dagger_rust.rust_test_build import RustTestBinary
-from pytest_dagger_rust.rust_test_cases import RustTestCase
-from pytest_dagger_rust.rust_test_results import RustTestResults
-from pytest_dagger_rust.rust_test_runs import MOST_JOBS, Job, Limits
-from pytest_dagger_rust.rust_tests import Order
+from pytest_dagger_rust.rust_tests.build import RustTestBinary
+from pytest_dagger_rust.rust_tests.cases import RustTestCase
+from pytest_dagger_rust.rust_tests.jobs import MOST_JOBS, Job, Limits
+from pytest_dagger_rust.rust_tests.results import RustTestResults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,0 +1,96 @@
+"""What a build's containers said, read into a report or into the text of an error."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from pytest_dagger_rust.builds import caches
+from pytest_dagger_rust.builds.reasons import why_compiled
+from pytest_dagger_rust.builds.timings import Timing, read_timings
+from pytest_dagger_rust.manifests.lockfile import STUB_VERSION
+from pytest_dagger_rust.rust_build import BuildReport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_dagger_rust.builds import messages
+    from pytest_dagger_rust.builds.agent_report import AgentReport
+
+_CARGO_STATUS = re.compile(r"\s+[A-Z][a-z]+ ")
+
+
+def failure_text(diagnostics: Sequence[messages.Diagnostic], stderr: str) -> str:
+    """Put cargo's own last word first, then what the compiler said."""
+    own = [line for line in stderr.splitlines() if line.strip() and not _CARGO_STATUS.match(line)]
+    errors = [line for line in own if line.startswith("error: could not compile")]
+    rendered = [diagnostic.text.rstrip("\n") for diagnostic in diagnostics if diagnostic.level == "error"]
+    if not rendered:
+        return "\n".join(own)
+    summary = "; ".join(line.removeprefix("error: ") for line in errors) or "cargo failed"
+    return "\n\n".join([summary, *rendered])
+
+
+def build_report(said: AgentReport, run_id: str, started: float) -> BuildReport:
+    """Return the report of a build that began at `started`, in seconds since the epoch, and was to be run as `run_id`.
+
+    Where the engine has answered from its cache, the agent has written the id of an earlier run.
+    """
+    cached = said.run_id != run_id
+    made = said.dependencies if said.dependencies is not None and said.dependencies.run_id == run_id else None
+    compiled: list[str] = []
+    if made is not None:
+        stubs = {artifact.package for artifact in made.said.artifacts if artifact.version == STUB_VERSION}
+        compiled += [name for name in made.said.compiled if name not in stubs]
+    if not cached:
+        compiled += said.said.compiled
+    everything = dict.fromkeys(artifact.package for artifact in said.said.artifacts)
+    return BuildReport(
+        compiled=tuple(compiled),
+        fresh=tuple(name for name in everything if name not in compiled),
+        seconds=time.time() - started,
+        cached=cached,
+        diagnostics=said.said.diagnostics,
+        steps={
+            **({"dependencies": sum(made.steps.values())} if made is not None else {}),
+            **({} if cached else said.steps),
+        },
+        reasons=why_compiled(dict.fromkeys(compiled), said.said, said.before, said.dirty, said.lock),
+        timings=_timings(said, *(part for part in (made, None if cached else said) if part is not None)),
+        sizes=_sizes(said),
+        caches={
+            caches.DEPENDENCIES: _layer_state(said, is_new=made is not None),
+            caches.TARGET: caches.KEPT if cached else said.volume,
+        },
+        rewritten=said.rewritten,
+    )
+
+
+def _layer_state(said: AgentReport, *, is_new: bool) -> str:
+    if said.dependencies is None:
+        return caches.UNUSED
+    return caches.NEW if is_new else caches.KEPT
+
+
+def _timings(said: AgentReport, *parts: AgentReport) -> tuple[Timing, ...]:
+    found: tuple[Timing, ...] = ()
+    for part in parts:
+        found += read_timings(part.starts, part.ends, part.said.artifacts, said.lock)
+    return found
+
+
+def _sizes(said: AgentReport) -> dict[str, int]:
+    programs = {name: size for name, size in said.sizes.items() if not name.startswith("lib/")}
+    sizes = {name.partition("/")[2]: size for name, size in programs.items()}
+    sizes[caches.TARGET] = said.target_size
+    if said.dependencies is not None:
+        sizes[caches.DEPENDENCIES] = said.dependencies.target_size
+        if said.dependencies.packages_size is not None:
+            sizes[caches.PACKAGES] = said.dependencies.packages_size
+    return sizes
+
+
+def layer_of(said: AgentReport) -> str:
+    """Return the name of the dependency build that a build was made on, empty where there was none."""
+    return said.dependencies.build_id if said.dependencies is not None else ""

@@ -1,0 +1,353 @@
+"""The one room that builds the DAG: base image, dependencies from the skeleton, sources, artifacts.
+
+Two execs do all the work. The first builds the skeleton, and its layer holds every compiled dependency; the engine
+answers it from its cache while the skeleton stays the same, and where the second has a target folder to start from, a
+new layer is done without. The second puts the sources beside a target folder kept
+in a cache volume, seeds that folder from the layer where it has to, and lets cargo compile what changed. What cargo
+built leaves by copy in the exec that built it. `docs/how-it-works.md` tells the whole story.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from pytest_dagger_rust.builds import archive, base_archive, builders
+from pytest_dagger_rust.builds.agent_report import read_report
+from pytest_dagger_rust.builds.caches import Caches
+from pytest_dagger_rust.builds.failures import (
+    DependenciesFailedError,
+    LayerNeededError,
+    SourcesChangedError,
+    build_errors,
+    engine_errors,
+)
+from pytest_dagger_rust.builds.options import CargoOptions
+from pytest_dagger_rust.builds.outcome import build_report, layer_of
+from pytest_dagger_rust.builds.source_tree import outside_paths, source_entries, tree_base
+from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.rust_build import RustBuild
+from pytest_dagger_rust.skeleton.stubs import STUB_MARKER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import dagger
+
+    from pytest_dagger_rust.builds.agent_report import AgentReport
+    from pytest_dagger_rust.engine.engine import Engine
+    from pytest_dagger_rust.rust_build import BuildReport
+    from pytest_dagger_rust.skeleton.skeleton import Skeleton
+    from pytest_dagger_rust.workspace import RustWorkspace
+
+Phase = Literal["dependencies", "sources"]
+
+VOLUME = "/pytest-dagger-rust"
+# To be raised when what the agent keeps on a volume is no longer what an earlier one has kept there.
+VOLUME_LAYOUT = "3"
+PACKAGES = "/pytest-dagger-rust-packages"
+INPUT = "/pytest-dagger-rust-input"
+SEED = f"{INPUT}/seed"
+RUN_ID = "/pytest-dagger-rust-run-id"
+OUT = "/pytest-dagger-rust-out"
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """Everything one build depends on."""
+
+    client: dagger.Client
+    workspace: RustWorkspace
+    options: CargoOptions
+    builder: dagger.Container
+    runtime: dagger.Container
+    excludes: tuple[str, ...] = ()
+    folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
+    caches: Caches = field(default_factory=Caches)
+    tests: bool = False
+    libc: str = agent.STATIC
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def dependency_arguments(self, skeleton: Skeleton) -> tuple[str, ...]:
+        """Return cargo's subcommand and flags for the skeleton."""
+        return ("build", *skeleton.selection(self.options, tests=self.tests), *self.options.build_flags())
+
+    def source_arguments(self) -> tuple[str, ...]:
+        """Return cargo's subcommand and flags for the sources."""
+        subcommand = ("test", "--tests", "--no-fail-fast") if self.tests else ("build",)
+        return (*subcommand, *self.options.selection_flags(), *self.options.build_flags())
+
+
+async def build(
+    client: dagger.Client,
+    workspace: RustWorkspace,
+    options: CargoOptions | None = None,
+    *,
+    builder: dagger.Container,
+    runtime: dagger.Container,
+    excludes: Sequence[str] = (),
+    engine: Engine | None = None,
+    caches: Caches | None = None,
+) -> RustBuild:
+    """Build the workspace in `builder`, and give its binaries on top of `runtime`.
+
+    `excludes` are patterns for files no build needs; `engine` is the connection `client` came from, where the
+    build's `blocking` methods are wanted.
+
+    Raises RustBuildError when cargo fails, StaleBinaryError when a binary cannot be proved fresh,
+    EngineUnavailable when the engine is lost on the way, and DaggerRustError for an image that cannot be used.
+    """
+    started = time.time()
+    with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:
+        request = BuildRequest(
+            client,
+            workspace,
+            options or CargoOptions(),
+            builder,
+            runtime,
+            tuple(excludes),
+            Path(folder),
+            caches or Caches(),
+        )
+        made = await run_build(request, started)
+    out, said, report = made.out, made.said.said, made.report
+    container = runtime.with_directory("/usr/local/bin", out.directory("examples")).with_directory(
+        "/usr/local/bin", out.directory("bin")
+    )
+    libraries = {name: artifact for artifact in said.artifacts for name in artifact.libraries}
+    binaries = {artifact.name: artifact for artifact in said.executables}
+    return RustBuild(
+        MappingProxyType(binaries),
+        MappingProxyType(libraries),
+        report,
+        container,
+        out,
+        client,
+        engine,
+        agents=agent.Agents(
+            agent.program(builder, agent.BUILDER, made.libc), agent.folder(client, builder, made.libc)
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a build has made: the folder of all that left it, what the agent said, and how the agent was linked."""
+
+    out: dagger.Directory
+    said: AgentReport
+    report: BuildReport
+    libc: str
+
+
+async def run_build(request: BuildRequest, started: float) -> Made:
+    """Run the execs of a build that began at `started`, in seconds since the epoch."""
+    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
+
+    name = _digest(str(request.workspace.root), *request.source_arguments(), *_pairs(request.options))
+    async with engine_errors():
+        volume = await _volume_key(request)
+        async with request.caches.turn(name[:24]):
+            try:
+                out, text = await _run(request, volume)
+            except dagger.ExecError as error:
+                if not agent.lacks_libc(error):
+                    raise
+                request = replace(request, libc=agent.DYNAMIC)
+                out, text = await _run(request, volume)
+    said = read_report(text, request.workspace)
+    return Made(out, said, _told_report(request, volume, said, started), request.libc)
+
+
+def _told_report(request: BuildRequest, volume: str, said: AgentReport, started: float) -> BuildReport:
+    """Return the report, and remember what the build has left."""
+    report, layer = build_report(said, request.run_id, started), layer_of(said)
+    states = request.caches.told(volume, layer, report.caches)
+    request.caches.remember(volume, layer)
+    return replace(report, caches=states)
+
+
+async def _run(request: BuildRequest, volume: str) -> tuple[dagger.Directory, str]:
+    skeleton = request.workspace.skeleton()
+    outside = outside_paths(request.workspace, skeleton)
+    base, root = tree_base(request.workspace, outside)
+    step = _Step(request, volume, base, root, await request.builder.user())
+    try:
+        return await _run_execs(step, skeleton, _packed(step, outside, request.caches.folder))
+    except SourcesChangedError:
+        if request.caches.folder is None:
+            raise
+        base_archive.forget_all(request.caches.folder)
+        return await _run_execs(step, skeleton, _packed(step, outside, None))
+
+
+async def _run_execs(
+    step: _Step, skeleton: Skeleton, packed: archive.Archive
+) -> tuple[dagger.Directory, str]:
+    dependencies = _dependencies(step, skeleton)
+    # A lock file that cargo has to make is made with the layer.
+    has_lock = (step.request.workspace.root / "Cargo.lock").is_file()
+    if has_lock and step.request.caches.does_without(step.volume, dependencies.build_id):
+        with contextlib.suppress(LayerNeededError):
+            return await _sources(step, packed, None, without=dependencies.build_id)
+    try:
+        return await _sources(step, packed, dependencies.container.directory(OUT))
+    except DependenciesFailedError:
+        # A skeleton that does not build says nothing about the workspace. Without it everything is compiled in the
+        # sources step: slower, and whatever is really wrong is then said in terms of the user's own files.
+        return await _sources(step, packed, None)
+
+
+def _packed(step: _Step, outside: Sequence[str], cache: Path | None) -> archive.Archive:
+    request = step.request
+
+    def entries() -> Iterator[archive.Entry]:
+        return source_entries(request.workspace, request.excludes, step.base, outside)
+
+    return base_archive.pack_tree(entries, request.folder, cache)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What both execs of a build share."""
+
+    request: BuildRequest
+    volume: str
+    base: Path
+    root: str
+    user: str
+
+
+@dataclass(frozen=True)
+class _Exec:
+    """A run of the agent, and what names it."""
+
+    container: dagger.Container
+    build_id: str
+
+
+def _dependencies(step: _Step, skeleton: Skeleton) -> _Exec:
+    request = step.request
+    verbatim = (Path(os.path.normpath(request.workspace.root / path)) for path in skeleton.sources)
+    entries = [
+        *archive.text_entries((f"{step.root}/{path}", text) for path, text in skeleton.files.items()),
+        *filter(None, (archive.disk_entry(step.base, path) for path in verbatim)),
+    ]
+    packed = archive.pack(entries, request.folder)
+    return _exec(step, "dependencies", packed, request.dependency_arguments(skeleton))
+
+
+async def _sources(
+    step: _Step, packed: archive.Archive, seed: dagger.Directory | None, *, without: str = ""
+) -> tuple[dagger.Directory, str]:
+    """Build on a layer of dependencies, or `without` the one of this name."""
+    run = _exec(step, "sources", packed, step.request.source_arguments(), seed, without)
+    out = run.container.directory(OUT)
+    async with build_errors(functools.partial(_read_failure, step)):
+        return out, await out.file("report.json").contents()
+
+
+async def _volume_key(request: BuildRequest) -> str:
+    """Name the volumes' content: this workspace, in this place, built in this image."""
+    names = sorted(package.name for package in request.workspace.packages)
+    parts = [VOLUME_LAYOUT, str(request.workspace.root), *names, await builders.identity(request.builder)]
+    return _digest(*parts)[:24]
+
+
+def _exec(
+    step: _Step,
+    phase: Phase,
+    packed: archive.Archive,
+    arguments: tuple[str, ...],
+    seed: dagger.Directory | None = None,
+    without: str = "",
+) -> _Exec:
+    request = step.request
+    program = agent.program(request.builder, agent.BUILDER, request.libc)
+    container = _mounted(step, phase, packed, program)
+    if seed is not None:
+        container = container.with_mounted_directory(SEED, seed)
+    for name, value in request.options.env.items():
+        container = container.with_env_variable(name, value)
+    variables = _digest(*_pairs(request.options))
+    build_id = _digest(agent.source(agent.BUILDER), packed.digest, step.root, *arguments, variables)
+    options = agent.options(
+        {
+            **_PLACES,
+            "archive": f"{INPUT}/{packed.path.name}",
+            "digest": packed.digest,
+            "base": f"{INPUT}/{packed.base.name}" if packed.base else None,
+            "root": step.root,
+            "build-id": build_id,
+            "variables": variables,
+            "clear": request.caches.clear or None,
+            "restored": SEED if seed is not None else None,
+            "skipped": without or None,
+            "marker": STUB_MARKER,
+        }
+    )
+    command = [agent.PROGRAM, _SUBCOMMANDS[phase], *options, "--", *arguments]
+    return _Exec(container.with_exec(command), build_id)
+
+
+_SUBCOMMANDS: Mapping[Phase, str] = {"dependencies": "dependencies", "sources": "build"}
+_PLACES = {"volume": VOLUME, "packages": PACKAGES, "out": OUT, "run-id": RUN_ID}
+
+
+def _mounted(step: _Step, phase: Phase, packed: archive.Archive, program: dagger.File) -> dagger.Container:
+    """Return the builder with all that the agent needs, owned by the user that the builder's programs run as."""
+    client, user = step.request.client, step.user
+    packages = client.cache_volume("pytest-dagger-rust-packages")
+    container = (
+        step.request.builder.with_mounted_cache(VOLUME, _volume(step, phase), owner=user)
+        .with_mounted_cache(PACKAGES, packages, owner=user)
+        .with_mounted_directory(OUT, client.directory(), owner=user)
+        .with_mounted_file(agent.PROGRAM, program)
+        .with_mounted_secret(RUN_ID, _run_id(step.request), mode=0o444)
+    )
+    for path in filter(None, (packed.path, packed.base)):
+        container = container.with_mounted_file(f"{INPUT}/{path.name}", client.host().file(str(path)))
+    return container
+
+
+def _run_id(request: BuildRequest) -> dagger.Secret:
+    """Return the id of this run as what is in no cache's key: an answer with another id comes from a cache."""
+    path = request.folder / f"{request.run_id}.id"
+    path.write_text(request.run_id)
+    return request.client.secret(f"file://{path}", cache_key="pytest-dagger-rust-run-id")
+
+
+def _volume(step: _Step, phase: Phase) -> dagger.CacheVolume:
+    return step.request.client.cache_volume(f"pytest-dagger-rust-{phase}-{step.volume}")
+
+
+def _pairs(options: CargoOptions) -> list[str]:
+    return [f"{name}={value}" for name, value in options.env.items()]
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+async def _read_failure(step: _Step, build_id: str) -> str:
+    """Read what cargo said in a failed exec from the volume: the exec itself left no layer to read."""
+    request, place = step.request, f"{OUT}/failure.json"
+    options = agent.options(
+        {"volume": VOLUME, "build-id": build_id, "out": place, "run-id": os.urandom(8).hex()}
+    )
+    container = (
+        request.builder.with_mounted_cache(VOLUME, _volume(step, "sources"), owner=step.user)
+        .with_mounted_directory(OUT, request.client.directory(), owner=step.user)
+        .with_mounted_file(agent.PROGRAM, agent.program(request.builder, agent.BUILDER, request.libc))
+        .with_exec([agent.PROGRAM, "failure", *options])
+    )
+    return await container.file(place).contents()

@@ -1,0 +1,154 @@
+"""The small program that runs the programs under test in their container, compiled by the builder's own rustc."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import dagger
+
+FOLDER = "/pytest-dagger-rust-agent"
+PROGRAM = f"{FOLDER}/agent"
+
+# Where it puts the one file of results. A folder that is mounted by itself cannot be moved or replaced.
+RESULT = "/pytest-dagger-rust-result"
+RESULT_FILE = f"{RESULT}/result"
+
+# The value of an option, or several.
+Option: TypeAlias = "str | int | float | list[str] | list[int] | None"
+
+# Where it comes to the host, while a program runs that the host talks with.
+SOCKET = "/pytest-dagger-rust-socket"
+
+# What is nothing for programs under test.
+FOLDERS = (FOLDER, RESULT, SOCKET)
+
+# Variables of the engine's that the agent does not hand on; process.rs has the same list.
+_NOT_HANDED_ON = (
+    "OTEL_EXPORTER_OTLP_",
+    "TRACEPARENT",
+)
+
+_SOURCES = "/pytest-dagger-rust-agent-sources"
+_CORE = f"{_SOURCES}/libagent_core.rlib"
+_BINARY = f"{_SOURCES}/agent"
+_MODULE = re.compile(r"^(?P<visible>pub )?mod (?P<name>\w+);$", re.MULTILINE)
+_FLAGS = ("--edition=2021", "-Cpanic=abort", "-Cstrip=symbols")
+
+# Linked statically it runs beside any libc and beside none; where there is no static libc, as the programs do.
+STATIC, DYNAMIC = "-Ctarget-feature=+crt-static", "-Ctarget-feature=-crt-static"
+
+
+# The agent is two programs, so that a first build need not wait for what only runs need.
+BUILDER, RUNNER = "builder", "runner"
+
+
+@functools.cache
+def source(name: str) -> str:
+    """Return one of the agent's crates as one file: what is sent has a cost by the file."""
+    main = Path(__file__).parent / "rust" / f"{name}.rs"
+
+    def module(found: re.Match[str]) -> str:
+        text = (main.parent / f"{found['name']}.rs").read_text("utf-8")
+        return f"{found['visible'] or ''}mod {found['name']} {{\n{text}}}\n"
+
+    return _MODULE.sub(module, main.read_text("utf-8"))
+
+
+def program(builder: dagger.Container, name: str, libc: str = STATIC) -> dagger.File:
+    """Return BUILDER or RUNNER, compiled by the builder's rustc: what looks at each byte of something large, optimised.
+
+    `libc` is STATIC or DYNAMIC; see `lacks_libc`.
+    """
+    core = [
+        "--crate-type=rlib",
+        "--crate-name=agent_core",
+        "-Copt-level=3",
+        "-o",
+        _CORE,
+        f"{_SOURCES}/core.rs",
+    ]
+    whole = [
+        "--crate-name=agent",
+        libc,
+        f"--extern=agent_core={_CORE}",
+        "-o",
+        _BINARY,
+        f"{_SOURCES}/{name}.rs",
+    ]
+    compiled = (
+        builder.with_new_file(f"{_SOURCES}/core.rs", source("core/lib"))
+        .with_exec(["rustc", *_FLAGS, *core])
+        .with_new_file(f"{_SOURCES}/{name}.rs", source(name))
+        .with_exec(["rustc", *_FLAGS, *whole])
+    )
+    return compiled.file(_BINARY)
+
+
+def lacks_libc(error: dagger.ExecError) -> bool:
+    """Return whether a builder could not link the agent statically."""
+    return STATIC in error.command
+
+
+def folder(client: dagger.Client, builder: dagger.Container, libc: str = STATIC) -> dagger.Directory:
+    """Return the folder to mount at FOLDER, which has the program that runs others."""
+    return client.directory().with_file("agent", program(builder, RUNNER, libc))
+
+
+class Agents(NamedTuple):
+    """The agent's two programs: the one that builds, and the folder to mount at FOLDER of the one that runs."""
+
+    builder: dagger.File
+    runner: dagger.Directory
+
+
+def installed(
+    client: dagger.Client, container: dagger.Container, folder: dagger.Directory
+) -> dagger.Container:
+    """Return the container with the program, and with a place for its results that any user may write to."""
+    place = client.directory().with_new_directory("result", permissions=0o777).directory("result")
+    return container.with_mounted_directory(FOLDER, folder).with_mounted_directory(RESULT, place)
+
+
+def command(
+    subcommand: str, program: Sequence[str], env: Mapping[str, str] | None = None, **options: Option
+) -> list[str]:
+    """Return the agent's command line for a program.
+
+    An option's value may be a list, for one that is given more than once; one that is None or empty is not given.
+    `env` are the variables that the test has chosen: the agent hands them on, whatever they are.
+    """
+    chosen = [f"{name}={value}" for name, value in (env or {}).items() if name.startswith(_NOT_HANDED_ON)]
+    words = [
+        f"--{name}={value}"
+        for name, values in {**options, "env": chosen}.items()
+        for value in (values if isinstance(values, list) else [values])
+        if value not in {None, ""}
+    ]
+    return [PROGRAM, subcommand, *words, "--", *program]
+
+
+def options(values: Mapping[str, object]) -> list[str]:
+    """Return named options as words of a command line; what is None is left out."""
+    return [word for name, value in values.items() if value is not None for word in (f"--{name}", str(value))]
+
+
+async def connected(client: dagger.Client, container: dagger.Container, socket: str) -> dagger.Container:
+    """Return the container with a socket of the host's at SOCKET, for whichever user its programs run as."""
+    owner = await container.user()
+    return container.with_unix_socket(SOCKET, client.host().unix_socket(socket), owner=owner)
+
+
+async def kill(running: dagger.Service | None) -> None:
+    """End a container at once, if there is one; the engine may be gone, and the container with it."""
+    if running is not None:
+        with contextlib.suppress(Exception), anyio.move_on_after(10):
+            await running.stop(kill=True)

@@ -1,0 +1,272 @@
+"""One run of a fresh binary in a container: how it is asked for, and what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
+from pytest_dagger_rust.run import results, transcript
+from pytest_dagger_rust.run.fetching import fetch
+from pytest_dagger_rust.run.setup import Setup, SetupOptions, check_paths, check_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_dagger_rust.run.results import AgentReport, Status
+    from pytest_dagger_rust.run.setup import Runtime
+
+# Bytes of each output stream a run keeps.
+OUTPUT_LIMIT = 64 * 1024 * 1024
+
+# Standard input up to this size travels in the query itself.
+_SHORT = 64 * 1024
+STDIN = "/pytest-dagger-rust-stdin"
+
+
+# What the agent says of an output that is not there at all.
+_UNWRITTEN = "was not written"
+
+
+class OutputMissingError(DaggerRustError, KeyError):
+    """A file was asked for that the program did not write, or that was not named in `outputs`."""
+
+    __str__ = Exception.__str__
+
+
+class OutputFiles(Mapping[str, bytes]):
+    """What a program wrote: the absolute path of each file in the container, and its bytes.
+
+    Asking for a file that is not there raises OutputMissingError, which says why and what the program did. `missing`
+    has the reasons by path, also of what is in a folder and is no regular file.
+    """
+
+    def __init__(
+        self,
+        files: Mapping[str, bytes] | None = None,
+        story: str = "",
+        missing: Mapping[str, str] | None = None,
+    ) -> None:
+        self._files = dict(files or {})
+        self._story = story
+        self.missing = dict(missing or {})
+
+    def __getitem__(self, path: str) -> bytes:
+        if path in self._files:
+            return self._files[path]
+        there = ", ".join(self._files) or "none"
+        reason = f": it {self.missing[path]}" if self.missing.get(path, _UNWRITTEN) != _UNWRITTEN else ""
+        msg = f"There is no output {path}{reason}. Files read back: {there}.\n{self._story}"
+        raise OutputMissingError(msg)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __repr__(self) -> str:
+        sizes = [f"{path}: {len(data)} bytes" for path, data in self._files.items()]
+        return f"<{', '.join(sizes) or 'no files'}>"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a program did: its exit code, its output, the files it wrote, and the seconds it took.
+
+    `signal` is the name of the signal that ended the program, as "SIGSEGV", and None when it exited by itself; the
+    exit code is then the one a shell gives, 128 plus the signal's number. `dropped` counts the bytes of standard
+    output and of standard error that were beyond the limit and are lost; `timed_out` says that the program was ended
+    for its timeout.
+    """
+
+    command: tuple[str, ...]
+    exit_code: int
+    stdout_bytes: bytes
+    stderr_bytes: bytes
+    seconds: float
+    signal: str | None = None
+    dropped: tuple[int, int] = (0, 0)
+    files: Mapping[str, bytes] = field(default_factory=OutputFiles)
+    timed_out: bool = False
+
+    @property
+    def stdout(self) -> str:
+        """Standard output as text; bytes that are not UTF-8 become replacement characters."""
+        return self.stdout_bytes.decode("utf-8", "replace")
+
+    @property
+    def stderr(self) -> str:
+        """Standard error as text; bytes that are not UTF-8 become replacement characters."""
+        return self.stderr_bytes.decode("utf-8", "replace")
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the program wrote more than a run keeps: 64 MiB of each stream."""
+        return any(self.dropped)
+
+    def __repr__(self) -> str:
+        return f"<RunResult {self._headline()}>{self._tail()}"
+
+    def told(self, lines: int = 5) -> str:
+        """Return the command, how it ended, and the last lines of its output, as errors and reports show it."""
+        return self._headline() + self._tail(lines)
+
+    def _headline(self) -> str:
+        ended = f"died of {self.signal}" if self.signal else f"exit code {self.exit_code}"
+        return f"{shlex.join(self.command)}: {ended}, {self.seconds:.2f} s"
+
+    def _tail(self, lines: int = 5) -> str:
+        streams = zip(("stdout", "stderr"), (self.stdout_bytes, self.stderr_bytes), self.dropped, strict=True)
+        return "".join(f"\n{line}" for stream in streams for line in _tail_of(lines, *stream))
+
+
+def _tail_of(lines: int, name: str, data: bytes, dropped: int) -> Iterator[str]:
+    # Only the end is looked at: there may be a great deal before it.
+    for line in data[-4000:].decode("utf-8", "replace").splitlines()[-lines:]:
+        yield f"{name}: {line}"
+    if dropped:
+        yield f"{name}: ... and {dropped} bytes more, which were dropped"
+
+
+class RunFailedError(DaggerRustError):
+    """A program run with `check=True` did not exit with 0, or left an output out; `result` is what it did."""
+
+    def __init__(self, result: RunResult, reason: str = "") -> None:
+        self.result = result
+        super().__init__(reason + result.told())
+
+
+class RunTimeoutError(DaggerRustError):
+    """A program ran for longer than its `timeout`; `result` is what it did until then."""
+
+    def __init__(self, result: RunResult, timeout: float) -> None:
+        self.result = result
+        super().__init__(f"stopped after its timeout of {timeout:g} s: {result.told()}")
+
+
+class RunOptions(SetupOptions, total=False):
+    """What a run may be given beside the program's arguments.
+
+    `stdin` is text or bytes. `outputs` are absolute paths of files and folders to read back into `result.files`.
+    `timeout` is in seconds. `check` raises RunFailedError unless the program exits with 0 and wrote all outputs.
+    """
+
+    stdin: str | bytes
+    outputs: Sequence[str]
+    timeout: float | None
+    check: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest(Setup):
+    """One run as it was asked for."""
+
+    stdin: str | bytes = b""
+    outputs: Sequence[str] = ()
+    timeout: float | None = None
+    check: bool = False
+
+
+async def run(runtime: Runtime, request: RunRequest) -> RunResult:
+    """Run a command in the container, anew each time.
+
+    Raises RunTimeoutError, RunFailedError where the request asks for it, and ConfigurationError for arguments that
+    cannot be.
+    """
+    _check(request)
+    container = runtime.prepared(request)
+    text, stdin = _short_text(request.stdin), ""
+    if text is None:
+        stdin = STDIN
+        container = container.with_mounted_file(stdin, runtime.inputs.file(request.stdin))
+    executed = container.with_exec(_command(request, stdin), stdin=text or "")
+    read = partial(results.read_file, outputs=len(request.outputs))
+    report = await fetch(executed, shlex.join(request.command), read, request.timeout)
+    if report.not_started is not None or report.status is None:
+        raise ConfigurationError(_not_started(request, report.not_started or ""))
+    result = _result(request, report, report.status)
+    transcript.add_run(shlex.join(request.command), result.told(lines=20))
+    if result.timed_out:
+        raise RunTimeoutError(result, request.timeout or 0)
+    if request.check:
+        _require_success(request, result)
+    return result
+
+
+def _check(request: RunRequest) -> None:
+    check_seconds("run: timeout", request.timeout)
+    if isinstance(request.outputs, str):
+        raise ConfigurationError(f"run: outputs is a text; write [{request.outputs!r}].")
+    check_paths("run: outputs", request.outputs)
+
+
+def _short_text(stdin: str | bytes) -> str | None:
+    """Return standard input as the text a query can carry, None where it has to be a file."""
+    if len(stdin) > _SHORT:
+        return None
+    try:
+        return stdin if isinstance(stdin, str) else stdin.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _command(request: RunRequest, stdin: str) -> list[str]:
+    return agent.command(
+        "run",
+        request.command,
+        request.env,
+        result=agent.RESULT,
+        limit=OUTPUT_LIMIT,
+        timeout=request.timeout and f"{request.timeout:g}",
+        folder=request.cwd,
+        stdin=stdin,
+        output=list(request.outputs),
+    )
+
+
+def _result(request: RunRequest, report: AgentReport, status: Status) -> RunResult:
+    result = RunResult(
+        request.command,
+        status.exit_code,
+        report.stdout.data,
+        report.stderr.data,
+        report.seconds,
+        status.signal,
+        (report.stdout.dropped, report.stderr.dropped),
+        timed_out=report.timed_out,
+    )
+    files = {_path(request, *key): data for key, data in report.files.items()}
+    missing = {_path(request, *key): reason for key, reason in report.missing.items()}
+    return dataclasses.replace(result, files=OutputFiles(files, result.told(), missing))
+
+
+def _path(request: RunRequest, number: int, inner: str) -> str:
+    path = request.outputs[number]
+    return f"{path.rstrip('/')}/{inner}" if inner else path
+
+
+def _not_started(request: RunRequest, reason: str) -> str:
+    name = request.command[0]
+    hint = "Is its folder (cwd) there, and has the runtime image the libraries it is linked with?"
+    return f"{name} could not be started in the runtime container: {reason}.\n  {hint}"
+
+
+def _require_success(request: RunRequest, result: RunResult) -> None:
+    if result.exit_code != 0:
+        raise RunFailedError(result)
+    for path in request.outputs:
+        folder = f"{path.rstrip('/')}/"
+        if not any(file == path or file.startswith(folder) for file in result.files):
+            raise RunFailedError(result, f"{path} {_why_missing(result, path, folder)}: ")
+
+
+def _why_missing(result: RunResult, path: str, folder: str) -> str:
+    missing = result.files.missing if isinstance(result.files, OutputFiles) else {}
+    inner = next((f" ({file} {why})" for file, why in missing.items() if file.startswith(folder)), "")
+    return missing.get(path, f"has no files in it{inner}")

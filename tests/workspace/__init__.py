@@ -1,1 +1,0 @@
-"""Tests of the model of Cargo workspaces and of their skeletons."""
