@@ -33,7 +33,7 @@ test: venv ## set everything up, then run the whole test suite
 	@$(WITH_STACK) pytest $(ARGS)
 
 soak: venv ## set everything up, then run every cell of the matrix of freshness
-	@$(WITH_STACK) SOAK=1 pytest tests/pipeline/test_freshness.py $(ARGS)
+	@$(WITH_STACK) SOAK=1 pytest tests/engine/builds/test_freshness.py $(ARGS)
 
 nox: venv ## set everything up, then run the quick tests with the lowest and the newest versions on every Python
 	@$(WITH_STACK) nox $(ARGS)

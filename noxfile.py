@@ -11,17 +11,17 @@ PYTHONS = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
 
 # The model of workspaces and the parts that read and write text; then the fixtures, on the engine.
 PURE = [
-    "tests/test_settings.py",
-    "tests/test_messages.py",
-    "tests/test_archive.py",
-    "tests/workspace/test_reading.py",
+    "tests/unit/plugin/test_settings.py",
+    "tests/unit/builds/test_messages.py",
+    "tests/unit/builds/test_archive.py",
+    "tests/unit/manifests/test_reading.py",
 ]
 PLUGIN = [
-    "tests/plugin/test_fixtures.py",
-    "tests/plugin/test_configuration.py",
-    "tests/plugin/test_rust_tests.py",
-    "tests/plugin/test_several_builds.py",
-    "tests/plugin/test_beside_other_plugins.py",
+    "tests/pytest/test_fixtures.py",
+    "tests/pytest/test_configuration.py",
+    "tests/pytest/test_rust_tests.py",
+    "tests/pytest/test_several_builds.py",
+    "tests/pytest/test_beside_other_plugins.py",
 ]
 
 

@@ -21,7 +21,7 @@ RESULTS = Path(__file__).parent / "results.json"
 
 
 def hosts_toolchain() -> str:
-    """Give the image that has this machine's own toolchain, built where it is missing."""
+    """Return the image that has this machine's own toolchain, built where it is missing."""
     command = [sys.executable, "-m", "dev.stack", "image", "rust:host"]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
@@ -44,7 +44,7 @@ def measure_all(names: list[str]) -> None:
 
 
 def kept() -> dict[str, Any]:
-    """Give the figures that are kept."""
+    """Return the figures that are kept."""
     return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
 
 

@@ -96,7 +96,7 @@ def measure(workload: Workload, folder: Path) -> Figures:
 def in_turns(
     everyone: Sequence[Peer], repeat: int, build: Callable[[Peer, int], float], *, is_long: bool
 ) -> Iterator[tuple[Peer, float]]:
-    """Give the median seconds of `repeat` builds by each peer, of a long one by those of the ratios; one by the others.
+    """Return each peer's median seconds of `repeat` builds; of a long one the median only for the peers of the ratios.
 
     They take turns, so that a slower minute of the machine is not that of one of them, and each finds it at rest. The
     number a build is called with counts down to 0.
@@ -135,7 +135,7 @@ def again(roots: Mapping[str, Path], prepare: Callable[[Path, int], None], peer:
 
 
 def situations(workload: Workload) -> dict[str, Callable[[Path, int], None]]:
-    """Give what is done before each measurement."""
+    """Return what is done before each measurement."""
     return {
         "nothing changed": lambda _root, _number: None,
         "one line of the program": lambda root, number: workload.edit(root, workload.program, number),
@@ -170,7 +170,7 @@ def measure_surroundings(workload: Workload, folder: Path) -> Figures:
 
 
 def engine_to_restart() -> Callable[[], None] | None:
-    """Give what restarts the engine, where it is one of the development stack."""
+    """Return what restarts the engine, where it is one of the development stack."""
     engine = Engine(Settings.from_environment(os.environ))
     if os.environ.get(RUNNER_HOST) != f"unix://{engine.socket}":
         return None

@@ -248,7 +248,7 @@ class Seed:
 
 
 def peers(workload: Workload) -> list[Peer]:
-    """Give all peers of one run, those of the ratios first."""
+    """Return all peers of one run, those of the ratios first."""
     builder = os.environ["PYTEST_DAGGER_RUST_BUILDER_IMAGE"]
     return [
         Floor(),

@@ -74,7 +74,7 @@ async def seconds_of(
 
 
 async def first_answer(programs: RustBuild) -> float:
-    """Give the seconds from asking for a service to its first answer; stopping it is not measured."""
+    """Return the seconds from asking for a service to its first answer; stopping it is not measured."""
     started = time.perf_counter()
     async with programs.service("server", ports=[8080]) as service:
         reader, writer = await asyncio.open_connection(service.host, service.port)
@@ -89,7 +89,7 @@ async def first_answer(programs: RustBuild) -> float:
 
 
 def row(name: str, ours: list[float], engine: list[float]) -> list[str]:
-    """Give a row of medians, with their difference and ratio."""
+    """Return a row of medians, with their difference and ratio."""
     run_, exec_ = sorted(ours)[len(ours) // 2], sorted(engine)[len(engine) // 2]
     return [name, f"{run_:.3f} s", f"{exec_:.3f} s", f"{run_ - exec_:+.3f} s", f"{run_ / exec_:.2f}"]
 

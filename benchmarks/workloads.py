@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests import published
+from dev import published
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ PYTHON = Path(sys.executable)
 
 
 def folder() -> Path:
-    """Give the folder to put first on the path of imports; fetch the SDK into it unless that is done."""
+    """Return the folder to put first on the path of imports; fetch the SDK into it unless that is done."""
     groups = tomli.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
     where = Settings.from_environment(os.environ).cache / "sdk" / content_key(*groups[GROUP])
     if not where.is_dir():

@@ -6,7 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_dagger_rust.engine import Engine
+    from pytest_dagger_rust.builds.messages import Artifact, Diagnostic, Span
+    from pytest_dagger_rust.builds.options import CargoOptions
+    from pytest_dagger_rust.builds.pipeline import build
+    from pytest_dagger_rust.engine.engine import Engine
     from pytest_dagger_rust.errors import (
         ConfigurationError,
         DaggerRustError,
@@ -16,14 +19,11 @@ if TYPE_CHECKING:
         WorkspaceError,
     )
     from pytest_dagger_rust.factory import RustBuildFactory
-    from pytest_dagger_rust.messages import Artifact, Diagnostic, Span
-    from pytest_dagger_rust.options import CargoOptions
-    from pytest_dagger_rust.pipeline import build
-    from pytest_dagger_rust.running import OutputMissingError, RunFailedError, RunResult, RunTimeoutError
+    from pytest_dagger_rust.run.running import OutputMissingError, RunFailedError, RunResult, RunTimeoutError
+    from pytest_dagger_rust.run.service import Service, ServiceError
     from pytest_dagger_rust.rust_build import BlockingRustBuild, BuildReport, RustBuild
-    from pytest_dagger_rust.service import Service, ServiceError
-    from pytest_dagger_rust.skeleton import Skeleton
-    from pytest_dagger_rust.wheels import Wheel
+    from pytest_dagger_rust.skeleton.skeleton import Skeleton
+    from pytest_dagger_rust.wheels.wheel import Wheel
     from pytest_dagger_rust.workspace import Package, RustWorkspace, Target
 
 __all__ = [
@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "engine": ("Engine",),
+    "engine.engine": ("Engine",),
     "errors": (
         "ConfigurationError",
         "DaggerRustError",
@@ -67,14 +67,14 @@ _HOMES = {
         "WorkspaceError",
     ),
     "factory": ("RustBuildFactory",),
-    "messages": ("Artifact", "Diagnostic", "Span"),
-    "options": ("CargoOptions",),
-    "pipeline": ("build",),
-    "running": ("OutputMissingError", "RunFailedError", "RunResult", "RunTimeoutError"),
+    "builds.messages": ("Artifact", "Diagnostic", "Span"),
+    "builds.options": ("CargoOptions",),
+    "builds.pipeline": ("build",),
+    "run.running": ("OutputMissingError", "RunFailedError", "RunResult", "RunTimeoutError"),
     "rust_build": ("BlockingRustBuild", "BuildReport", "RustBuild"),
-    "service": ("Service", "ServiceError"),
-    "skeleton": ("Skeleton",),
-    "wheels": ("Wheel",),
+    "run.service": ("Service", "ServiceError"),
+    "skeleton.skeleton": ("Skeleton",),
+    "wheels.wheel": ("Wheel",),
     "workspace": ("Package", "RustWorkspace", "Target"),
 }
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from pytest_dagger_rust.options import with_changes
-from pytest_dagger_rust.pipeline import build
+from pytest_dagger_rust.builds.options import with_changes
+from pytest_dagger_rust.builds.pipeline import build
 from pytest_dagger_rust.rust_build import RustBuild
-from pytest_dagger_rust.wheels import Wheel, WheelRequest, build_wheel, python_version
+from pytest_dagger_rust.wheels.wheel import Wheel, WheelRequest, build_wheel, python_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     import dagger
 
-    from pytest_dagger_rust.caches import Caches
-    from pytest_dagger_rust.engine import Engine
-    from pytest_dagger_rust.options import CargoOptions
+    from pytest_dagger_rust.builds.caches import Caches
+    from pytest_dagger_rust.builds.options import CargoOptions
+    from pytest_dagger_rust.engine.engine import Engine
     from pytest_dagger_rust.workspace import RustWorkspace
 
 
@@ -110,7 +110,7 @@ class RustBuildFactory:
         return await self._engine.acall(self._wheel_once, package, version, options)
 
     def blocking_wheel(self, package: str, *, python: str | None = None, **changes: Any) -> Wheel:
-        """Give a wheel as `wheel` does, and wait for it."""
+        """Return a wheel as `wheel` does, and wait for it."""
         version, options = python_version(python), with_changes(self.options, changes)
         return self._engine.call(self._wheel_once, package, version, options)
 

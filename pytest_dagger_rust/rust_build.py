@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_dagger_rust import agent, started
+from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.errors import ConfigurationError
-from pytest_dagger_rust.exporting import export
-from pytest_dagger_rust.inputs import HostInputs
-from pytest_dagger_rust.running import RunRequest, RunResult, run
-from pytest_dagger_rust.runtime import Runtime
-from pytest_dagger_rust.service import ServiceRequest, ServiceRunner
+from pytest_dagger_rust.run import started
+from pytest_dagger_rust.run.export import export
+from pytest_dagger_rust.run.inputs import HostInputs
+from pytest_dagger_rust.run.running import RunRequest, RunResult, run
+from pytest_dagger_rust.run.service import ServiceRequest, ServiceRunner
+from pytest_dagger_rust.run.setup import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     import dagger
     from typing_extensions import Unpack
 
-    from pytest_dagger_rust.engine import Engine
-    from pytest_dagger_rust.messages import Artifact, Diagnostic
-    from pytest_dagger_rust.running import RunOptions
-    from pytest_dagger_rust.service import Service, ServiceOptions
-    from pytest_dagger_rust.timings import Timing
+    from pytest_dagger_rust.builds.messages import Artifact, Diagnostic
+    from pytest_dagger_rust.builds.timings import Timing
+    from pytest_dagger_rust.engine.engine import Engine
+    from pytest_dagger_rust.run.running import RunOptions
+    from pytest_dagger_rust.run.service import Service, ServiceOptions
 
 T = TypeVar("T")
 
@@ -136,7 +137,7 @@ class RustBuild:
         await self._on_client_loop(runner.stop)
 
     def service_runner(self, name: str, *args: str, **options: Unpack[ServiceOptions]) -> ServiceRunner:
-        """Give what starts and stops a binary as a server, for scopes that are no context; see `service`."""
+        """Return what starts and stops a binary as a server, for scopes that are no context; see `service`."""
         self._artifact(name)
         request = ServiceRequest(command=(name, *args), **options)
         started.note(started.Started(self._client, self._engine, self._runtime, request))
@@ -155,7 +156,7 @@ class RustBuild:
         return await export(self.file(name), name, destination)
 
     def file(self, name: str) -> dagger.File:
-        """Give a binary, or a library by its file name (`libapp.so`, `libapp.a`), as a file of Dagger's.
+        """Return a binary, or a library by its file name (`libapp.so`, `libapp.a`), as a file of Dagger's.
 
         Raises ConfigurationError for one that was not built.
         """

@@ -11,25 +11,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_dagger_rust import rules
-from pytest_dagger_rust.attributes import is_bare
-from pytest_dagger_rust.cargo_config import read_configs
-from pytest_dagger_rust.discovery import Discovery
 from pytest_dagger_rust.errors import WorkspaceError
-from pytest_dagger_rust.local import Local, check_graph, reachable, stubbed
-from pytest_dagger_rust.lockfile import Lock
-from pytest_dagger_rust.manifest import read_manifest
-from pytest_dagger_rust.manifests import Manifests
-from pytest_dagger_rust.membership import Members
-from pytest_dagger_rust.packages import Package, Target
-from pytest_dagger_rust.patches import local_patches
-from pytest_dagger_rust.skeleton import Plan, Skeleton, make_skeleton
-from pytest_dagger_rust.toml_values import string
-from pytest_dagger_rust.toolchain import read_toolchain
-from pytest_dagger_rust.tree import Tree
+from pytest_dagger_rust.manifests.boundary import Tree
+from pytest_dagger_rust.manifests.cargo_config import read_configs
+from pytest_dagger_rust.manifests.checks import rules
+from pytest_dagger_rust.manifests.crate_attributes import is_bare
+from pytest_dagger_rust.manifests.local_packages import Local, check_graph, reachable, stubbed
+from pytest_dagger_rust.manifests.lockfile import Lock
+from pytest_dagger_rust.manifests.manifest import read_manifest
+from pytest_dagger_rust.manifests.members import Members
+from pytest_dagger_rust.manifests.packages import Package, Target
+from pytest_dagger_rust.manifests.patches import local_patches
+from pytest_dagger_rust.manifests.reader import Manifests
+from pytest_dagger_rust.manifests.targets import Discovery
+from pytest_dagger_rust.manifests.toml_values import string
+from pytest_dagger_rust.manifests.toolchain import read_toolchain
+from pytest_dagger_rust.skeleton.skeleton import Plan, Skeleton, make_skeleton
 
 if TYPE_CHECKING:
-    from pytest_dagger_rust.manifest import Manifest
+    from pytest_dagger_rust.manifests.manifest import Manifest
 
 __all__ = ["Package", "RustWorkspace", "Skeleton", "Target"]
 

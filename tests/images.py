@@ -16,7 +16,7 @@ ENVIRONMENT = dict(os.environ)
 
 @functools.cache
 def python_image() -> str:
-    """Give an image of Python 3.13 with pip: the public one, or the development stack's where that is in use."""
+    """Return an image of Python 3.13 with pip: the public one, or the development stack's where that is in use."""
     if "POSTGRES_IMAGE" not in os.environ:
         return "python:3.13-slim"
     command = [sys.executable, "-m", "dev.stack", "image", "python:3.13"]

@@ -99,7 +99,7 @@ class Container:
 
 
 def load(_info: Any, id: str) -> Container:  # noqa: A002 - GraphQL's name
-    """Give the container of an id."""
+    """Return the container of an id."""
     address, *args = json.loads(id)
     return Container(address, tuple(args))
 

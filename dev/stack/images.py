@@ -232,7 +232,7 @@ def _push(layout: str, reference: str) -> None:
 
 @contextmanager
 def _scratch(cache: Path) -> Generator[Path]:
-    """Give a folder that is gone afterwards, and is swept by the next build if this one is killed."""
+    """Return a folder that is gone afterwards, and is swept by the next build if this one is killed."""
     base = cache / "scratch"
     shutil.rmtree(base, ignore_errors=True)
     base.mkdir(parents=True)

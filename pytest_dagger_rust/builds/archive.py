@@ -1,0 +1,271 @@
+"""One deterministic tar of a source tree, with an index of its content by which the container decides what changed.
+
+The archive is named by its own digest, so a new content has a new name: no cache on the way can answer with an old
+one. Members are `index`, `packed` and `files/<path>`. A line of the index is `<sha256> <kind> <path>`, one for every
+file of the tree; `packed` lists the paths whose content is in this archive. The others are in the base archive.
+"""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import hashlib
+import io
+import os
+import re
+import stat
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from pytest_dagger_rust.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import IO
+
+# Folders that hold no input of a build. Cargo's target folder and most tools' caches mark themselves with a
+# CACHEDIR.TAG (https://bford.info/cachedir/), so they need no name here; `target` may be a module of the user's.
+DEFAULT_EXCLUDES = frozenset(
+    {".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".venv", ".tox", ".nox"}
+)
+
+Kind = Literal["-", "x", "l"]
+
+# Bytes that are read at a time.
+_LEAST, _CHUNK = 1 << 12, 1 << 20
+_LEAVE_OUT = "leave it out with dagger_rust_source_excludes."
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a tree, without its content.
+
+    `kind` is "-" for a file, "x" for an executable one, "l" for a symbolic link. `digest` is the sha256 of the content,
+    which for a link is where it leads; `size` is in bytes. `origin` is the content itself, or the file that has it.
+    """
+
+    path: str
+    kind: Kind
+    digest: str
+    size: int
+    origin: bytes | str
+
+    @property
+    def line(self) -> bytes:
+        """The entry's line of the index."""
+        return f"{self.digest} {self.kind} ".encode() + os.fsencode(self.path) + b"\n"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A packed tree; `digest` is the sha256 of the file at `path`, `base` the archive of what is not in it."""
+
+    path: Path
+    digest: str
+    base: Path | None = None
+
+
+class ChangedWhilePackingError(Exception):
+    """A file got another content between the time it was looked at and the time it was packed."""
+
+
+def entry_of(path: str, content: bytes, kind: Kind = "-") -> Entry:
+    """Return the entry for a content that is in memory."""
+    return Entry(os.path.normpath(path), kind, hashlib.sha256(content).hexdigest(), len(content), content)
+
+
+def text_entries(files: Iterable[tuple[str, str]]) -> Iterator[Entry]:
+    """Return entries for files that exist only as text."""
+    return (entry_of(path, text.encode()) for path, text in files)
+
+
+def disk_entries(base: Path, folder: Path, excludes: Sequence[str] = ()) -> Iterator[Entry]:
+    """Return entries for everything below `folder`, named relative to `base`.
+
+    Cache folders, folders of version control and whatever `excludes` matches are not entered. A pattern without a
+    slash is compared with each name, one with a slash with the path relative to `folder`.
+
+    Raises WorkspaceError for a name that no archive can carry, and for a file that cannot be read.
+    """
+    prefix = "" if folder == base else f"{folder.relative_to(base).as_posix()}/"
+    is_excluded = _Excludes(excludes)
+    pending = [""]
+    while pending:
+        inner = pending.pop()
+        with os.scandir(folder / inner) as entries:
+            children = list(entries)
+        if inner and any(child.name == "CACHEDIR.TAG" for child in children):
+            continue
+        for child in children:
+            path = inner + child.name
+            if is_excluded(child.name, path):
+                continue
+            if child.is_dir(follow_symlinks=False):
+                pending.append(f"{path}/")
+            elif entry := _disk_entry(prefix + path, child.path):
+                yield entry
+
+
+class _Excludes:
+    """Tells what is not packed. Most trees are many files and few patterns."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._names = _any_of(pattern for pattern in patterns if "/" not in pattern)
+        self._paths = _any_of(pattern.strip("/") for pattern in patterns if "/" in pattern)
+
+    def __call__(self, name: str, path: str) -> bool:
+        return (
+            name in DEFAULT_EXCLUDES
+            or (self._names is not None and self._names.match(name) is not None)
+            or (self._paths is not None and self._paths.match(path) is not None)
+        )
+
+
+def _any_of(patterns: Iterable[str]) -> re.Pattern[str] | None:
+    translated = [fnmatch.translate(pattern) for pattern in patterns]
+    return re.compile("|".join(translated)) if translated else None
+
+
+def disk_entry(base: Path, path: Path) -> Entry | None:
+    """Return the entry for one file, None for what is neither a file nor a symbolic link.
+
+    Raises WorkspaceError for a name that no archive can carry, and for a file that cannot be read.
+    """
+    return _disk_entry(path.relative_to(base).as_posix(), str(path))
+
+
+def _disk_entry(name: str, path: str) -> Entry | None:
+    if "\n" in name:
+        msg = "This file's name has a line break in it."
+        raise WorkspaceError(msg, file=Path(path), hint=f"Rename it, or {_LEAVE_OUT}")
+    try:
+        return _read_entry(name, path)
+    except FileNotFoundError:
+        # An editor's temporary file that vanished while the folder was read.
+        return None
+    except PermissionError:
+        hint = f"Give yourself the permission, or {_LEAVE_OUT}"
+        raise WorkspaceError("This file cannot be read.", file=Path(path), hint=hint) from None
+
+
+# A symbolic link is not followed, and a pipe is not waited for.
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def _read_entry(name: str, path: str) -> Entry | None:
+    try:
+        file = os.open(path, _OPEN)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return entry_of(name, os.fsencode(os.readlink(path)), "l")  # noqa: PTH115 - bytes of any encoding
+        if error.errno == errno.ENXIO:
+            return None
+        raise
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        digest, size = _digest_of(file, found.st_size)
+    finally:
+        os.close(file)
+    return Entry(name, "x" if found.st_mode & stat.S_IXUSR else "-", digest, size, path)
+
+
+def _digest_of(file: int, expected: int) -> tuple[str, int]:
+    # Without a file object, and with no more room than what is `expected` takes: thousands of small files in little
+    # time, a large one in little memory.
+    room = min(max(expected, _LEAST), _CHUNK) + 1
+    digest, size = hashlib.sha256(), 0
+    while chunk := os.read(file, room):
+        digest.update(chunk)
+        size += len(chunk)
+        if len(chunk) < room:
+            break
+    return digest.hexdigest(), size
+
+
+def pack(
+    entries: Iterable[Entry], folder: Path, base: Path | None = None, kept: frozenset[bytes] = frozenset()
+) -> Archive:
+    """Write the entries as `<digest>.tar` into `folder`; equal entries give the same bytes in any order and place.
+
+    `base` is the archive that has the content of the entries whose lines are in `kept`; the others are packed.
+
+    Raises ChangedWhilePackingError.
+    """
+    ordered = sorted({entry.path: entry for entry in entries}.values(), key=lambda entry: entry.path)
+    lines = [entry.line for entry in ordered]
+    packed = [entry for entry, line in zip(ordered, lines, strict=True) if line not in kept]
+    # In byte order, as comm(1) wants it under LC_ALL=C.
+    index = b"".join(sorted(lines))
+    names = b"".join(sorted(os.fsencode(entry.path) + b"\n" for entry in packed))
+    path, digest = write(packed, folder, {"index": index, "packed": names})
+    return Archive(path, digest, base)
+
+
+def write(entries: Iterable[Entry], folder: Path, members: Mapping[str, bytes]) -> tuple[Path, str]:
+    """Write `members` and the entries' contents as one tar, and give its path and digest.
+
+    Raises ChangedWhilePackingError.
+    """
+    unfinished = folder / f"{os.getpid()}-{id(entries)}.part"
+    try:
+        with tarfile.open(unfinished, "w", format=tarfile.GNU_FORMAT) as tar:
+            for name, content in members.items():
+                _add_file(tar, name, len(content), io.BytesIO(content))
+            for entry in entries:
+                _add(tar, entry)
+        with unfinished.open("rb") as written:
+            digest, _ = _digest_of(written.fileno(), _CHUNK)
+        archive = folder / f"{digest}.tar"
+        # One that is there already keeps its time: the engine has it, and need not be sent it again.
+        return archive if archive.exists() else unfinished.rename(archive), digest
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _add(tar: tarfile.TarFile, entry: Entry) -> None:
+    name = f"files/{entry.path}"
+    if entry.kind == "l":
+        info = tarfile.TarInfo(name)
+        info.type = tarfile.SYMTYPE
+        info.linkname = os.fsdecode(entry.origin)
+        tar.addfile(info)
+        return
+    try:
+        with _opened(entry) as file:
+            content = _Digesting(file)
+            _add_file(tar, name, entry.size, content, 0o755 if entry.kind == "x" else 0o644)
+            is_same = not content.read(1) and content.digest.hexdigest() == entry.digest
+    except OSError:
+        is_same = False
+    if not is_same:
+        raise ChangedWhilePackingError(entry.path)
+
+
+class _Digesting:
+    """A file that knows the digest of what was read from it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self.digest.update(data)
+        return data
+
+
+def _opened(entry: Entry) -> IO[bytes]:
+    return io.BytesIO(entry.origin) if isinstance(entry.origin, bytes) else Path(entry.origin).open("rb")
+
+
+def _add_file(
+    tar: tarfile.TarFile, name: str, size: int, content: io.BytesIO | _Digesting, mode: int = 0o644
+) -> None:
+    info = tarfile.TarInfo(name)
+    info.mode = mode
+    info.size = size
+    tar.addfile(info, cast("IO[bytes]", content))

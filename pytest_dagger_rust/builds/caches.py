@@ -1,0 +1,104 @@
+"""What is kept between builds: told in words, remembered on this machine, cleared on request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+    from pathlib import Path
+
+DEPENDENCIES = "dependencies"
+TARGET = "target folder"
+PACKAGES = "downloaded packages"
+
+KEPT = "kept"
+NEW = "new"
+DROPPED = "dropped by the engine"
+UNUSED = "not used"
+
+# Dependency layers that are remembered: more than the engine is likely to keep of one workspace.
+_REMEMBERED = 32
+
+
+@dataclass(frozen=True)
+class Caches:
+    """What is kept between builds beside the engine's own caches, and whether to begin without any.
+
+    `folder` is a folder on this machine. What was sent is kept in it, so that an edit in a large tree sends only what
+    changed, and what was built is remembered, to notice when the engine has dropped it. A `clear` that was not given
+    before empties the workspace's cache volumes, and has everything built anew. `turns` is a folder that processes
+    share which may ask for the same build at the same time.
+    """
+
+    folder: Path | None = None
+    clear: str = ""
+    turns: Path | None = None
+
+    @contextlib.asynccontextmanager
+    async def turn(self, name: str) -> AsyncGenerator[None]:
+        """Wait until no other process makes the build of this name: what it made is then in the engine's cache."""
+        if self.turns is None:
+            yield
+            return
+        self.turns.mkdir(parents=True, exist_ok=True)
+        with (self.turns / f"{name}.lock").open("w") as file:
+            # Not blocking, because a blocked wait could not be cancelled. It ends with the process that holds the lock.
+            while not _locked(file.fileno()):  # noqa: ASYNC110 - another process sets no event
+                await asyncio.sleep(0.05)
+            yield
+
+    def told(self, volume: str, layer: str, states: Mapping[str, str]) -> dict[str, str]:
+        """Say which of the new caches are new because the engine has dropped what this machine remembers.
+
+        `volume` and `layer` name the caches that the build used.
+        """
+        known = self._known(volume)
+        has_had = {TARGET: bool(known), DEPENDENCIES: layer in known}
+        return {name: DROPPED if state == NEW and has_had[name] else state for name, state in states.items()}
+
+    def does_without(self, volume: str, layer: str) -> bool:
+        """Return whether a build can start from what the volume has compiled, rather than make this layer first.
+
+        That is so where this machine remembers builds in the volume, but none with the layer.
+        """
+        known = self._known(volume)
+        return bool(known) and layer not in known and not self.clear
+
+    def remember(self, volume: str, layer: str) -> None:
+        """Remember that the engine has these caches from now on."""
+        known = self._known(volume)
+        if self.folder is None or known[-1:] == [layer]:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        names = [*(name for name in known if name != layer), layer][-_REMEMBERED:]
+        unfinished = self.folder / f"{os.getpid()}.part"
+        unfinished.write_text("\n".join(names))
+        unfinished.replace(self._memory(self.folder, volume))
+
+    def _known(self, volume: str) -> list[str]:
+        if self.folder is None:
+            return []
+        try:
+            return self._memory(self.folder, volume).read_text().splitlines()
+        except OSError:
+            return []
+
+    def _memory(self, folder: Path, volume: str) -> Path:
+        # Another engine has caches of its own.
+        engine = os.environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST", "")
+        return folder / f"built-{volume}-{hashlib.sha256(engine.encode()).hexdigest()[:8]}"
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,95 @@
+"""Says what the engine and cargo refuse in words of a build."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from pytest_dagger_rust.builds import messages
+from pytest_dagger_rust.builds.outcome import failure_text
+from pytest_dagger_rust.errors import DaggerRustError, EngineUnavailable, RustBuildError, StaleBinaryError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    import dagger
+
+# Exit codes of scripts/cargo.sh.
+SOURCES_CHANGED, NOT_PROVED, LAYER_NEEDED, CARGO_FAILED = 95, 96, 97, 101
+
+# Given the id of a build, gives cargo's messages and its standard error.
+ReadFailure: TypeAlias = Callable[[str], Awaitable[tuple[str, str]]]
+
+
+class SourcesChangedError(DaggerRustError):
+    """The sources did not arrive as they were sent."""
+
+
+class DependenciesFailedError(DaggerRustError):
+    """The skeleton does not build, which says nothing about the workspace; never seen by a user."""
+
+
+class LayerNeededError(DaggerRustError):
+    """The target folder has no compiled dependencies to start from; never seen by a user."""
+
+
+_NO_IMAGE = re.compile(r'failed to resolve image "(?P<image>[^"]+)"')
+
+
+@contextlib.asynccontextmanager
+async def engine_errors() -> AsyncGenerator[None]:
+    """Say what the engine refused in words of a build; failures of cargo itself have been dealt with."""
+    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
+
+    try:
+        yield
+    except dagger.QueryError as error:
+        reason = str(error).rpartition(": ")[2]
+        if image := _NO_IMAGE.match(str(error)):
+            hint = "Check its name, and that its registry can be reached from the engine."
+            msg = f"The image {image['image']} cannot be used: {reason}.\n  {hint}"
+            raise DaggerRustError(msg) from None
+        msg = f"The Dagger engine refused the build: {error}"
+        raise DaggerRustError(msg) from None
+    except dagger.TransportError as error:
+        hint = "Run the tests again once it is back; what was compiled is kept."
+        msg = f"The Dagger engine was lost during the build: {error}\n  {hint}"
+        raise EngineUnavailable(msg) from None
+
+
+@contextlib.asynccontextmanager
+async def build_errors(read_failure: ReadFailure) -> AsyncGenerator[None]:
+    """Say why an exec of cargo.sh failed; `read_failure` reads what cargo said in the build of an id."""
+    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
+
+    try:
+        yield
+    except dagger.ExecError as error:
+        if "cargo.sh" not in error.command:
+            raise
+        phase, build_id = error.command[4:6]
+        if phase == "dependencies":
+            raise DependenciesFailedError from None
+        raise await _explained(error, read_failure, build_id) from None
+
+
+async def _explained(error: dagger.ExecError, read_failure: ReadFailure, build_id: str) -> DaggerRustError:
+    prefix = "pytest-dagger-rust: "
+    said = "\n".join(
+        line.removeprefix(prefix) for line in error.stderr.splitlines() if line.startswith(prefix)
+    )
+    if error.exit_code == NOT_PROVED:
+        return StaleBinaryError(said)
+    if error.exit_code == SOURCES_CHANGED:
+        return SourcesChangedError(said)
+    if error.exit_code == LAYER_NEEDED:
+        return LayerNeededError(said)
+    if error.exit_code == CARGO_FAILED:
+        said, stderr = await read_failure(build_id)
+        diagnostics = messages.parse(said.splitlines()).diagnostics
+        return RustBuildError(failure_text(diagnostics, stderr), diagnostics=diagnostics)
+    return DaggerRustError(
+        f"The build container failed (exit code {error.exit_code}).\n{said or error.stderr}"
+    )

@@ -1,0 +1,123 @@
+"""Says why a build compiled a package, from what cargo says and from what the build before it was made of."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import tomli
+
+from pytest_dagger_rust.manifests.toml_values import string, strings, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from pytest_dagger_rust.builds.messages import Artifact, CargoMessages
+
+# With --verbose, cargo tells of what it has compiled before under the same flags:
+#   Dirty app v0.1.0 (/path): the file `src/main.rs` has changed (1764104444.1s, 2s after last build at …)
+_DIRTY = re.compile(r"(?P<package>\S+) v\S+(?: \([^)]*\))*: (?P<reason>.*)")
+_TIMES = re.compile(r" \([^()]*last build at [^()]*\)$")
+_WORDS = (
+    (re.compile(r"the file `(.*)` has changed"), r"\1 changed"),
+    (re.compile(r"the file `(.*)` is missing"), r"\1 is missing"),
+    (re.compile(r"the env(?:ironment)? variable `?([^` ]+)`? changed"), r"variable \1 changed"),
+    (re.compile(r"the dependency `?([^` ]+)`? was rebuilt.*"), r"dependency \1 was compiled again"),
+)
+
+FIRST_BUILD = "not built before"
+OTHERWISE = "toolchain, flags or configuration changed"
+
+
+def why_compiled(
+    compiled: Collection[str],
+    now: CargoMessages,
+    before: CargoMessages,
+    dirty: Iterable[str],
+    lock: str,
+) -> dict[str, str]:
+    """Return the reason for each compiled package, by name.
+
+    `now` and `before` are what cargo said in this build and the one before, `dirty` its lines of that name, `lock` the
+    text of Cargo.lock.
+    """
+    said = _said(dirty)
+    needs = _dependencies(lock)
+    return {
+        name: said.get(name) or _compared(name, now, before, needs.get(name, ()), compiled)
+        for name in compiled
+    }
+
+
+def _said(dirty: Iterable[str]) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for line in dirty:
+        if match := _DIRTY.fullmatch(line):
+            reasons = found.setdefault(match["package"], [])
+            words = _in_words(match["reason"])
+            reasons += [words] if words not in reasons else []
+    return {name: ", ".join(reasons) for name, reasons in found.items()}
+
+
+def _in_words(reason: str) -> str:
+    reason = _TIMES.sub("", reason)
+    for pattern, words in _WORDS:
+        if pattern.fullmatch(reason):
+            return pattern.sub(words, reason)
+    return reason
+
+
+def _dependencies(lock: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for package in tables(tomli.loads(lock).get("package")):
+        names = (reference.split(" ")[0] for reference in strings(package.get("dependencies")))
+        found.setdefault(string(package.get("name")) or "", set()).update(names)
+    return found
+
+
+def _compared(
+    name: str, now: CargoMessages, before: CargoMessages, needs: Iterable[str], compiled: Collection[str]
+) -> str:
+    if not before.artifacts:
+        return FIRST_BUILD
+    old, new = _of(name, before), _of(name, now)
+    versions = {item.version for item in old}
+    if not old:
+        return "new in this build"
+    if changed := sorted({item.version for item in new} - versions):
+        return f"version {', '.join(sorted(versions))} → {', '.join(changed)}"
+    return _features(old, new) or _profile(old, new) or _needed(now, before, needs, compiled) or OTHERWISE
+
+
+def _of(name: str, messages: CargoMessages) -> list[Artifact]:
+    return [item for item in messages.artifacts if item.package == name]
+
+
+def _features(old: Sequence[Artifact], new: Sequence[Artifact]) -> str | None:
+    had = {feature for item in old for feature in item.features}
+    has = {feature for item in new for feature in item.features}
+    added = [f"feature {feature} added" for feature in sorted(has - had)]
+    return ", ".join([*added, *(f"feature {feature} removed" for feature in sorted(had - has))]) or None
+
+
+def _profile(old: Sequence[Artifact], new: Sequence[Artifact]) -> str | None:
+    profiles = {(item.name, item.kind, item.is_test): item.profile for item in old}
+    for item in new:
+        known: Mapping[str, object] = profiles.get((item.name, item.kind, item.is_test), item.profile)
+        if known != item.profile:
+            keys = sorted(key for key in item.profile if item.profile[key] != known.get(key))
+            return "profile: " + ", ".join(f"{key} {known.get(key)} → {item.profile[key]}" for key in keys)
+    return None
+
+
+def _needed(
+    now: CargoMessages, before: CargoMessages, needs: Iterable[str], compiled: Collection[str]
+) -> str | None:
+    again: list[str] = []
+    for name in sorted(needs):
+        versions = {item.version for item in _of(name, before)}
+        changed = {item.version for item in _of(name, now)} - versions
+        if changed and versions:
+            return f"dependency {name} {', '.join(sorted(versions))} → {', '.join(sorted(changed))}"
+        again += [name] if name in compiled else []
+    return f"dependency {', '.join(again)} compiled again" if again else None

@@ -1,0 +1,55 @@
+"""The tree that a build is made in: which files belong to it, and what their paths in it are relative to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from pytest_dagger_rust.builds import archive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_dagger_rust.skeleton.skeleton import Skeleton
+    from pytest_dagger_rust.workspace import RustWorkspace
+
+
+def tree_base(workspace: RustWorkspace, outside: Sequence[str]) -> tuple[Path, str]:
+    """Return the folder the archives are relative to, and the workspace's root relative to that.
+
+    It is the root itself, unless the workspace reaches for packages or cargo configuration beside or above it;
+    `outside` are those paths, relative to the root.
+    """
+    above = [os.path.normpath(workspace.root / path) for path in outside]
+    base = Path(os.path.commonpath([workspace.root, *above]))
+    return base, PurePosixPath(workspace.root.relative_to(base)).as_posix()
+
+
+def outside_paths(workspace: RustWorkspace, skeleton: Skeleton) -> list[str]:
+    """Return what a build needs of packages and configuration outside the workspace's root, relative to that."""
+    folders = [str(PurePosixPath(package.manifest_path).parent) for package in workspace.local_packages]
+    files = [*skeleton.files, *skeleton.sources]
+    outside = [path for path in folders if path.startswith("..")]
+    outside += [path for path in files if path.startswith("..") and (workspace.root / path).is_file()]
+    return [path for path in outside if not any(path.startswith(f"{folder}/") for folder in folders)]
+
+
+def source_tree(workspace: RustWorkspace, excludes: Sequence[str]) -> tuple[Path, Iterator[archive.Entry]]:
+    """Return the folder that the paths of a build's tree are relative to, and everything in the tree."""
+    outside = outside_paths(workspace, workspace.skeleton())
+    base, _ = tree_base(workspace, outside)
+    return base, source_entries(workspace, excludes, base, outside)
+
+
+def source_entries(
+    workspace: RustWorkspace, excludes: Sequence[str], base: Path, outside: Sequence[str]
+) -> Iterator[archive.Entry]:
+    """Return everything in the workspace's root, and below the paths outside of it."""
+    root = workspace.root
+    yield from archive.disk_entries(base, root, excludes)
+    for path in (Path(os.path.normpath(root / path)) for path in outside):
+        if path.is_dir():
+            yield from archive.disk_entries(base, path, excludes)
+        elif entry := archive.disk_entry(base, path):
+            yield entry

@@ -1,0 +1,210 @@
+"""A connection to the Dagger engine whose client works from every thread and every event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from pytest_dagger_rust.engine import introspection
+from pytest_dagger_rust.engine.cli import REMEDIES, CliSession, SessionParams
+from pytest_dagger_rust.errors import EngineUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator, Mapping
+    from pathlib import Path
+
+    import dagger
+    import graphql
+    from anyio.from_thread import BlockingPortal
+
+T = TypeVar("T")
+
+SESSION_ENDED = """\
+The Dagger session has ended, so this object can no longer be used.
+  Keep nothing that came from a fixture of this plugin beyond the end of the pytest session."""
+
+
+class Engine:
+    """A connection to a Dagger engine that any thread and any event loop can use.
+
+    The SDK's client belongs to the event loop that made it: awaited from another, it fails only calls later. So the
+    client lives on a thread with a loop of its own, and every query is handed over to it.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        *,
+        timeout: float | None = None,
+        session: SessionParams | None = None,
+    ) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._timeout = timeout
+        self._session = session
+        self._cli: CliSession | None = None
+        self._client: dagger.Client | None = None
+        self._stack = contextlib.ExitStack()
+        self._portal: BlockingPortal | None = None
+        self._thread: int | None = None
+
+    def open(self) -> dagger.Client:
+        """Connect, and give the client.
+
+        Raises EngineUnavailable.
+        """
+        with contextlib.ExitStack() as stack:
+            # Importing the SDK takes most of a second, in which the CLI connects and the engine gives its schema.
+            meanwhile = stack.enter_context(ThreadPoolExecutor(1))
+            if known := self._session or SessionParams.from_env(self._environ):
+                session = meanwhile.submit(_with_schema, known)
+            else:
+                self._cli = cli = CliSession(self._environ, self._timeout)
+                stack.callback(cli.close)
+                cli.start()
+                session = meanwhile.submit(lambda: _with_schema(cli.params()))
+            with _objects_that_stay():
+                import_module("dagger")
+            from anyio.from_thread import start_blocking_portal  # noqa: PLC0415
+
+            self._portal = stack.enter_context(start_blocking_portal())
+            self._thread = self._portal.call(_thread_id)
+            params, said = session.result()
+            meanwhile.shutdown(wait=False)
+            with _objects_that_stay():
+                self._client = self._connect(params, introspection.schema_of(said), stack)
+            self.port = params.port
+            self._stack = stack.pop_all()
+        return self._client
+
+    @property
+    def client(self) -> dagger.Client:
+        """The connected client."""
+        if self._client is None:
+            raise EngineUnavailable(SESSION_ENDED)
+        return self._client
+
+    def _connect(
+        self, params: SessionParams, schema: graphql.GraphQLSchema | None, stack: contextlib.ExitStack
+    ) -> dagger.Client:
+        import dagger  # noqa: PLC0415 - importing dagger takes most of a second
+        from dagger.client._config import ConnectConfig  # noqa: PLC0415
+        from dagger.client._session import BaseConnection, ConnectParams, SingleConnection  # noqa: PLC0415
+
+        # A retried exec would run twice, and a lost engine would be found out only after 15 s of retries.
+        config = ConnectConfig(retry=None)
+        connection = SingleConnection(
+            ConnectParams(port=params.port, session_token=params.session_token), config
+        )
+        # Where there is none, the SDK asks for it.
+        cast("Any", connection.session.client).schema = schema
+        try:
+            self.call(connection.connect)
+        except (dagger.ClientError, OSError) as error:
+            msg = f"The Dagger session on port {params.port} does not answer: {error}\n{REMEDIES}"
+            raise EngineUnavailable(msg) from None
+        stack.callback(self._close_connection, connection.close)
+        any_loop = AnyLoopConnection(AnyLoopSession(self, connection.session))
+        client: dagger.Client = dagger.Client.from_connection(cast("BaseConnection", any_loop))
+        return client
+
+    def _close_connection(self, close: Callable[[], Awaitable[None]]) -> None:
+        # The engine may be gone by now; there is nothing to save on this side.
+        with contextlib.suppress(Exception):
+            self.call(close)
+
+    def call(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Run a coroutine function on the client's loop and wait for its result; an interrupt cancels it."""
+        future = self._running_portal().start_task_soon(function, *args)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def acall(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Await a coroutine function on the client's loop, from whatever loop the caller runs on."""
+        if threading.get_ident() == self._thread:
+            return await function(*args)
+        return await asyncio.wrap_future(self._running_portal().start_task_soon(function, *args))
+
+    def check_open(self) -> None:
+        """Raise EngineUnavailable when the session has ended."""
+        self._running_portal()
+
+    def _running_portal(self) -> BlockingPortal:
+        if self._portal is None:
+            raise EngineUnavailable(SESSION_ENDED)
+        return self._portal
+
+    def close(self) -> None:
+        """End the session; what was still running for it is cancelled."""
+        self._stack.close()
+        self._portal = None
+        self._thread = None
+        self._client = None
+
+    def __enter__(self) -> dagger.Client:
+        return self.open()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def log(self) -> Path | None:
+        """The file the CLI logs to, None for a session somebody else has opened."""
+        return None if self._cli is None else self._cli.log
+
+
+def _with_schema(params: SessionParams) -> tuple[SessionParams, Any]:
+    """Return an open session, and what the engine says of its schema."""
+    return params, introspection.fetch(params)
+
+
+@contextlib.contextmanager
+def _objects_that_stay() -> Generator[None]:
+    """Keep Python from looking through objects again and again while a hundred thousand are made that all stay."""
+    if not gc.isenabled() or gc.get_freeze_count():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        # They count as old from now on.
+        gc.freeze()
+        gc.unfreeze()
+        gc.enable()
+
+
+async def _thread_id() -> int:
+    return threading.get_ident()
+
+
+@dataclass(frozen=True)
+class AnyLoopSession:
+    """The SDK's client session, with every query handed over to the loop it belongs to."""
+
+    engine: Engine
+    session: Any
+
+    async def get_schema(self) -> Any:
+        """Return the engine's GraphQL schema."""
+        return await self.engine.acall(self.session.get_schema)
+
+    async def execute(self, query: Any) -> Any:
+        """Send one query."""
+        return await self.engine.acall(self.session.execute, query)
+
+
+@dataclass(frozen=True)
+class AnyLoopConnection:
+    """What the SDK's objects hold in place of its own connection."""
+
+    session: AnyLoopSession

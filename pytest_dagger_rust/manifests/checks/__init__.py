@@ -1,0 +1,1 @@
+"""Refuses what cargo refuses, with file and line."""

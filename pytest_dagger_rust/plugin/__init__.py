@@ -1,0 +1,199 @@
+"""The pytest plugin: its settings, its header line, and what makes coroutine tests and build errors behave."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
+from pytest_dagger_rust.plugin import configuration, fixtures, marks, overrides, transcripts
+from pytest_dagger_rust.plugin.display import SHARED_SESSION, Display
+from pytest_dagger_rust.plugin.error_reports import tell
+from pytest_dagger_rust.plugin.fixtures import (
+    DISPLAY_KEY,
+    SETTINGS_KEY,
+    _dagger_engine,  # pyright: ignore[reportPrivateUsage]
+    _rust_build_options,  # pyright: ignore[reportPrivateUsage]
+    _rust_caches,  # pyright: ignore[reportPrivateUsage]
+    _rust_tests,  # pyright: ignore[reportPrivateUsage]
+    cached_rust_build,
+    cached_rust_build_factory,
+    dagger_client,
+    rust_builder_container,
+    rust_builder_image,
+    rust_cargo_options,
+    rust_runtime_container,
+    rust_runtime_image,
+    rust_source_excludes,
+    rust_test_container,
+    rust_test_options,
+    rust_workspace,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pytest_dagger_rust.plugin.xdist import SessionServer
+
+__all__ = [
+    "_dagger_engine",
+    "_rust_build_options",
+    "_rust_caches",
+    "_rust_tests",
+    "cached_rust_build",
+    "cached_rust_build_factory",
+    "dagger_client",
+    "rust_builder_container",
+    "rust_builder_image",
+    "rust_cargo_options",
+    "rust_runtime_container",
+    "rust_runtime_image",
+    "rust_source_excludes",
+    "rust_test_container",
+    "rust_test_options",
+    "rust_workspace",
+]
+
+_SERVER: pytest.StashKey[SessionServer] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register every setting as a command line option and as an ini option."""
+    try:
+        configuration.add_options(parser)
+    except configuration.CLASH as error:
+        raise configuration.clash(error) from None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(args: list[str]) -> Generator[None, None, None]:
+    """Find mistakes on the command line that pytest would tell in more words and less helpful ones."""
+    configuration.check_arguments(args)
+    try:
+        return (yield)
+    except configuration.CLASH as error:
+        raise configuration.clash(error) from None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the settings, so that a wrong one is said before anything starts."""
+    # Users of these fixtures need no event loop settings, so they need no reminder to make them either.
+    warnings.filterwarnings(
+        "ignore", message=r"(?s)The configuration option \"asyncio_default_fixture_loop_scope\""
+    )
+    config.stash[SETTINGS_KEY] = configuration.read(config)
+    config.pluginmanager.register(transcripts, "dagger_rust_sections")
+    config.stash[DISPLAY_KEY] = Display(config)
+    config.pluginmanager.register(config.stash[DISPLAY_KEY], "dagger_rust_display")
+    if config.stash[SETTINGS_KEY]["shell"]:
+        from pytest_dagger_rust.plugin.shell import ShellOnFailure  # noqa: PLC0415 - for terminals only
+
+        source = config.stash[SETTINGS_KEY].sources["shell"]
+        config.pluginmanager.register(ShellOnFailure(config, source), "dagger_rust_shell")
+    config.addinivalue_line("markers", marks.MARKER)
+    config.addinivalue_line("markers", "rust_test: a Rust test, given to each that is collected")
+    config.addinivalue_line("markers", "rust_ignored: a Rust test with #[ignore], given to each of them")
+    if config.stash[SETTINGS_KEY]["tests"]:
+        from pytest_dagger_rust.plugin.rust_collection import RustTests  # noqa: PLC0415 - only for runs with Rust tests
+
+        tests = RustTests(config, config.stash[SETTINGS_KEY])
+        config.pluginmanager.register(tests, "dagger_rust_tests")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say what was configured, and where."""
+    from pytest_dagger_rust.plugin.header import header_line  # noqa: PLC0415 - reads what the header shows
+
+    return header_line(config, config.stash[SETTINGS_KEY])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where the controller's session with the engine is to be had."""
+    config: pytest.Config = node.config
+    if config.stash.get(_SERVER, None) is None and not os.environ.get("DAGGER_SESSION_PORT"):
+        from pytest_dagger_rust.plugin.xdist import SessionServer  # noqa: PLC0415 - only for runs with workers
+
+        config.stash[_SERVER] = SessionServer(
+            config.stash[SETTINGS_KEY]["connect_timeout"], config.stash[DISPLAY_KEY].progress
+        )
+    if server := config.stash.get(_SERVER, None):
+        node.workerinput[SHARED_SESSION] = (server.address, server.key.hex())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """End the session at once after Ctrl-C: workers ignore it, and would wait for their builds."""
+    if exitstatus == pytest.ExitCode.INTERRUPTED:
+        _close_server(session.config, patience=0.5)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what the controller held for its workers."""
+    _close_server(config)
+
+
+def _close_server(config: pytest.Config, patience: float | None = None) -> None:
+    if server := config.stash.get(_SERVER, None):
+        server.close() if patience is None else server.close(patience)
+        del config.stash[_SERVER]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, None]:
+    """Heed the marker rust_build, and hand coroutine tests that use these fixtures to pytest-asyncio.
+
+    In its strict mode too, and as a wrapper, so that pytest-asyncio's own hook finds the marker.
+    """
+    marks.apply(metafunc)
+    if inspect.iscoroutinefunction(metafunc.function) and fixtures.ENTRY_FIXTURES.intersection(
+        metafunc.fixturenames
+    ):
+        marked = any(metafunc.definition.get_closest_marker(name) for name in ("asyncio", "anyio", "trio"))
+        if not marked:
+            metafunc.definition.add_marker("asyncio")
+            # The items are made from the function later, and read its own marks.
+            pytest.mark.asyncio(getattr(metafunc.function, "__func__", metafunc.function))
+    return (yield)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name the parameters of cached_rust_build by the options in them."""
+    return marks.parameter_id(val) if argname == "cached_rust_build" else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse a marker that nothing has heeded."""
+    marks.check_item(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Check what an override gives where it is given, and not where it is used."""
+    overrides.check_function(fixturedef, request)
+    value = yield
+    overrides.check_value(fixturedef, request, value)
+    return value
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show an error of a fixture as its message alone."""
+    report = yield
+    error = call.excinfo.value if call.excinfo is not None else None
+    if call.when == "setup" and call.excinfo is not None and isinstance(error, DaggerRustError):
+        place = None
+        if isinstance(error, ConfigurationError):
+            place = overrides.place_in_tests(call.excinfo, item.config.rootpath)
+        tell(report, error, place)
+    return report

@@ -1,0 +1,35 @@
+"""Session fixtures while tests are collected: pytest itself sets them up for a running test only."""
+
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from _pytest.fixtures import TopRequest
+
+
+class _Asker(pytest.Item):
+    """Stands where a test would, to ask for fixtures while tests are collected; it is never run."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        manager = self.session._fixturemanager  # noqa: SLF001
+        self._fixtureinfo = manager.getfixtureinfo(node=self, func=None, cls=None)
+        self.funcargs: dict[str, object] = {}
+
+    def runtest(self) -> None:
+        """Do nothing."""
+
+
+def session_fixture(session: pytest.Session, name: str) -> Any:
+    """Return the value of a session fixture as the tests below rootdir would get it, overrides and all."""
+    state = session._setupstate  # noqa: SLF001
+    asker = _Asker.from_parent(session, name="asker")
+    state.setup(asker)
+    try:
+        return TopRequest(cast("pytest.Function", asker), _ispytest=True).getfixturevalue(name)
+    finally:
+        # The session stays set up, with its fixtures; pytest ends it after the last test.
+        state.teardown_exact(_Asker.from_parent(session, name="next"))

@@ -1,0 +1,158 @@
+"""The part of the plugin that shows and sums up what is built: hooks that keep pytest's own output whole."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_dagger_rust.plugin.error_reports import ToldOnce
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from contextlib import AbstractContextManager
+
+    from pytest_dagger_rust.report.build_log import Watch
+    from pytest_dagger_rust.report.facts import BuildFacts
+    from pytest_dagger_rust.report.progress import Progress
+
+# Where a worker of pytest-xdist finds the controller's session with the engine.
+SHARED_SESSION = "dagger_rust_session"
+
+# Where the controller finds what a worker has built.
+_WORKERS_BUILDS = "dagger_rust_builds"
+
+
+class Display:
+    """The hooks of one pytest process; what they need is loaded only when there is something to show."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._is_worker = hasattr(config, "workerinput")
+        self._told = ToldOnce()
+        self._waited = 0.0
+        self._workers_builds: list[BuildFacts] = []
+        self._workers_waits: list[tuple[str, float]] = []
+        self._current: tuple[str, tuple[str, int | None, str]] | None = None
+
+    @functools.cached_property
+    def progress(self) -> Progress:
+        """The waits of this process, or where it is the controller, of its workers."""
+        from pytest_dagger_rust.report.progress import Progress, display_for  # noqa: PLC0415
+
+        return Progress(lambda: display_for(self._config, self._resume))
+
+    @functools.cached_property
+    def watch(self) -> Watch:
+        """The builds of this process."""
+        from pytest_dagger_rust.report.build_log import Watch  # noqa: PLC0415
+
+        workerinput: dict[str, Any] = getattr(self._config, "workerinput", {})
+        if SHARED_SESSION not in workerinput:
+            return Watch(self.progress)
+        from pytest_dagger_rust.plugin.xdist import WorkersProgress  # noqa: PLC0415
+
+        address, key = workerinput[SHARED_SESSION]
+        return Watch(WorkersProgress(address, bytes.fromhex(key), workerinput["workerid"]))
+
+    def _paused(self) -> AbstractContextManager[None]:
+        return self.progress.paused() if "progress" in vars(self) else contextlib.nullcontext()
+
+    def _resume(self) -> None:
+        # With workers, no line of pytest's waits for the end of a test.
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and self._current and not self._config.pluginmanager.has_plugin("dsession"):
+            reporter.pytest_runtest_logstart(*self._current)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_logstart(
+        self, nodeid: str, location: tuple[str, int | None, str]
+    ) -> Generator[None, None, None]:
+        """Let pytest write where it left off."""
+        self._current = (nodeid, location)
+        # What was waited for while tests were collected is none of this test's time.
+        self._waited = self._seconds_waited()
+        with self._paused():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Take waits out of a test's time: they are listed on their own, and no test is to blame for them."""
+        report = yield
+        waited = self._seconds_waited()
+        report.duration = max(report.duration - (waited - self._waited), 0.0)
+        self._waited = waited
+        return report
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
+        """Let pytest write where it left off, and an error that was shown before only once."""
+        if not self._is_worker:
+            self._told.shorten(report, colours=self._config.get_terminal_writer().hasmarkup)
+        with self._paused():
+            return (yield)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take what a worker has built, and wait no longer for what it waited for, should it have died."""
+        if "progress" in vars(self):
+            self.progress.forget(node.gateway.id)
+        sent = getattr(node, "workeroutput", {}).get(_WORKERS_BUILDS)
+        if sent is not None:
+            from pytest_dagger_rust.report.facts import BuildFacts  # noqa: PLC0415
+
+            self._workers_builds += [BuildFacts.from_plain(values) for values in sent["builds"]]
+            self._workers_waits += sent["waits"]
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        """Show nothing any more, and hand on what was built: to the controller, or to files and tables."""
+        self._stop()
+        if self._is_worker and "watch" in vars(self):
+            output: dict[str, Any] = getattr(self._config, "workeroutput", {})
+            output[_WORKERS_BUILDS] = {
+                "builds": [build.plain() for build in self._builds()],
+                "waits": self.watch.waits,
+            }
+        elif self._has_built:
+            from pytest_dagger_rust.plugin import ending  # noqa: PLC0415 - only for runs that build
+
+            ending.finish(session.config, self._builds(), self._waits())
+        return (yield)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write the table of builds."""
+        if self._has_built:
+            from pytest_dagger_rust.plugin import ending  # noqa: PLC0415 - only for runs that build
+
+            ending.summarize(terminalreporter, self._builds())
+
+    @property
+    def _has_built(self) -> bool:
+        return bool(self._workers_builds) or ("watch" in vars(self) and bool(self.watch.builds))
+
+    def _builds(self) -> list[BuildFacts]:
+        from pytest_dagger_rust.report.facts import facts_of, merged  # noqa: PLC0415
+
+        own = map(facts_of, self.watch.builds) if "watch" in vars(self) else ()
+        return merged([*own, *self._workers_builds])
+
+    def _waits(self) -> list[tuple[str, float]]:
+        longest: dict[str, float] = {}
+        own = self.watch.waits if "watch" in vars(self) else []
+        for what, seconds in [*own, *self._workers_waits]:
+            longest[what] = max(seconds, longest.get(what, 0.0))
+        return list(longest.items())
+
+    def pytest_unconfigure(self) -> None:
+        """End the thread also where the session did not begin."""
+        self._stop()
+
+    def _seconds_waited(self) -> float:
+        return self.watch.waited if "watch" in vars(self) else 0.0
+
+    def _stop(self) -> None:
+        if "progress" in vars(self):
+            self.progress.stop()

@@ -1,0 +1,65 @@
+"""What is written when all tests have run: to the terminal, and to the files that settings name."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from pytest_dagger_rust.plugin.fixtures import SETTINGS_KEY
+from pytest_dagger_rust.report import ci, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pytest
+
+    from pytest_dagger_rust.report.facts import BuildFacts
+
+# Earlier runs in pytest's cache.
+_HISTORY, _KEPT_RUNS = "dagger_rust/history", 20
+
+
+def finish(config: pytest.Config, builds: Sequence[BuildFacts], waits: Sequence[tuple[str, float]]) -> None:
+    """Write files, and give pytest's own summaries what belongs there."""
+    if path := _file(config, "code_quality"):
+        root = ci.repository(os.environ, config.rootpath)
+        path.write_text(ci.gitlab(builds, root), "utf-8")
+    if path := _file(config, "report"):
+        path.write_text(_page(config, builds), "utf-8")
+    for plugin in config.pluginmanager.get_plugins():
+        # The fixture record_testsuite_property does the same, and is lost in workers.
+        if add := getattr(plugin, "add_global_property", None):
+            for name, value in table.properties(builds):
+                add(name, value)
+    if reporter := config.pluginmanager.get_plugin("terminalreporter"):
+        stats: dict[str, list[Any]] = reporter.stats
+        # Reports of this category are listed by --durations and counted nowhere.
+        stats.setdefault("", []).extend(table.durations(waits))
+
+
+def _page(config: pytest.Config, builds: Sequence[BuildFacts]) -> str:
+    from pytest_dagger_rust.report import html_report  # noqa: PLC0415 - only where a page is asked for
+
+    # With `-p no:cacheprovider` there is no history but this run.
+    cache: Any = getattr(config, "cache", None)
+    earlier: list[Any] = cache.get(_HISTORY, []) if cache is not None else []
+    history = list(html_report.history_of(earlier, builds, _KEPT_RUNS))
+    if cache is not None:
+        cache.set(_HISTORY, history)
+    return html_report.page(builds, history, title=config.rootpath.name)
+
+
+def summarize(reporter: pytest.TerminalReporter, builds: Sequence[BuildFacts]) -> None:
+    """Write the table of builds, and annotations where GitHub Actions reads them."""
+    config = reporter.config
+    if config.get_verbosity() >= 0:
+        table.write(reporter, builds, show_warnings=config.stash[SETTINGS_KEY]["show_warnings"])
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in ci.github(builds, ci.repository(os.environ, config.rootpath)):
+            reporter.write_line(line)
+
+
+def _file(config: pytest.Config, name: str) -> Path | None:
+    path: Path | None = config.stash[SETTINGS_KEY][name]
+    return None if path is None else config.invocation_params.dir / path

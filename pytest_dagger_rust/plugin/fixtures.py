@@ -1,0 +1,252 @@
+"""The fixtures; each decision is one of its own, to be overridden in a conftest.py."""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import gc
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_dagger_rust.builds.images import default_builder_image, default_runtime_image
+from pytest_dagger_rust.errors import EngineUnavailable, WorkspaceError
+from pytest_dagger_rust.plugin import marks
+from pytest_dagger_rust.plugin.display import SHARED_SESSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import dagger
+
+    from pytest_dagger_rust.builds.caches import Caches
+    from pytest_dagger_rust.builds.options import CargoOptions
+    from pytest_dagger_rust.engine.cli import SessionParams
+    from pytest_dagger_rust.engine.engine import Engine
+    from pytest_dagger_rust.factory import RustBuildFactory
+    from pytest_dagger_rust.plugin.display import Display
+    from pytest_dagger_rust.plugin.settings import Settings
+    from pytest_dagger_rust.rust_build import RustBuild
+    from pytest_dagger_rust.rust_tests.cases import ListedTests
+    from pytest_dagger_rust.workspace import RustWorkspace
+
+SETTINGS_KEY: pytest.StashKey[Settings] = pytest.StashKey()
+
+DISPLAY_KEY: pytest.StashKey[Display] = pytest.StashKey()
+
+# A test that asks for one of these may be a coroutine without any marker.
+ENTRY_FIXTURES = frozenset(
+    {"dagger_client", "rust_workspace", "cached_rust_build", "cached_rust_build_factory"}
+)
+
+
+def _settings(pytestconfig: pytest.Config) -> Settings:
+    return pytestconfig.stash[SETTINGS_KEY]
+
+
+@pytest.fixture(scope="session")
+def _dagger_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:  # pyright: ignore[reportUnusedFunction]
+    """The connection to the Dagger engine."""
+    from pytest_dagger_rust.engine.cli import CONNECTING  # noqa: PLC0415
+    from pytest_dagger_rust.engine.engine import Engine  # noqa: PLC0415 - most runs connect to nothing
+
+    settings = _settings(pytestconfig)
+    watch = pytestconfig.stash[DISPLAY_KEY].watch
+    try:
+        engine = Engine(timeout=settings["connect_timeout"], session=_controllers_session(pytestconfig))
+        watch.progress.follow(lambda: engine.log)
+        with watch.waiting(CONNECTING):
+            engine.open()
+        # When Python ends, it looks through all objects once more, and the SDK has made a hundred thousand of them.
+        atexit.register(gc.freeze)
+    except EngineUnavailable as error:
+        if settings["on_missing_engine"] == "skip":
+            pytest.skip(str(error).splitlines()[0])
+        raise
+    yield engine
+    engine.close()
+
+
+def _controllers_session(config: pytest.Config) -> SessionParams | None:
+    workerinput: dict[str, Any] = getattr(config, "workerinput", {})
+    if SHARED_SESSION not in workerinput:
+        return None
+    from pytest_dagger_rust.plugin.xdist import ask  # noqa: PLC0415
+
+    address, key = workerinput[SHARED_SESSION]
+    return ask(address, bytes.fromhex(key))
+
+
+@pytest.fixture(scope="session")
+def dagger_client(_dagger_engine: Engine) -> dagger.Client:
+    """A connected Dagger client, usable from every test, coroutine or not, whatever its event loop."""
+    return _dagger_engine.client
+
+
+@pytest.fixture(scope="session")
+def rust_workspace(pytestconfig: pytest.Config) -> RustWorkspace:
+    """The Cargo workspace under test; override this to load another one."""
+    from pytest_dagger_rust.workspace import RustWorkspace  # noqa: PLC0415
+
+    folder = pytestconfig.rootpath / _settings(pytestconfig)["workspace"]
+    if not (folder / "Cargo.toml").exists():
+        hint = "Name the workspace's folder, relative to rootdir, with the ini option dagger_rust_workspace."
+        raise WorkspaceError("there is no Cargo.toml here", file=folder, hint=hint)
+    return RustWorkspace.load(folder)
+
+
+@pytest.fixture(scope="session")
+def rust_builder_image(pytestconfig: pytest.Config, rust_workspace: RustWorkspace) -> str:
+    """The image with cargo and rustc; override this to build in another one."""
+    image: str | None = _settings(pytestconfig)["builder_image"]
+    return image or default_builder_image(rust_workspace.toolchain)
+
+
+@pytest.fixture(scope="session")
+def rust_runtime_image(pytestconfig: pytest.Config, rust_builder_image: str) -> str:
+    """The slim image tests run the binaries in; override this to run them in another one."""
+    image: str | None = _settings(pytestconfig)["runtime_image"]
+    return image or default_runtime_image(rust_builder_image)
+
+
+@pytest.fixture(scope="session")
+def rust_builder_container(dagger_client: dagger.Client, rust_builder_image: str) -> dagger.Container:
+    """The container the workspace is built in; override this to add system packages or tools."""
+    return dagger_client.container().from_(rust_builder_image)
+
+
+@pytest.fixture(scope="session")
+def rust_runtime_container(dagger_client: dagger.Client, rust_runtime_image: str) -> dagger.Container:
+    """The container the binaries are put into; override this to add what they need at run time."""
+    return dagger_client.container().from_(rust_runtime_image)
+
+
+@pytest.fixture(scope="session")
+def rust_cargo_options(pytestconfig: pytest.Config) -> CargoOptions:
+    """The options of the build: packages, features, profile and so on; override this to change them in code."""
+    return _settings(pytestconfig).cargo_options()
+
+
+@pytest.fixture(scope="session")
+def rust_test_options(rust_cargo_options: CargoOptions) -> CargoOptions:
+    """The options the Rust tests are built with: those of the build, for all members; override this to change them."""
+    return dataclasses.replace(rust_cargo_options, packages=("*",), bins=(), examples=())
+
+
+@pytest.fixture(scope="session")
+def rust_test_container(rust_builder_container: dagger.Container) -> dagger.Container:
+    """The container the Rust tests run in; override this to add what they need at run time."""
+    return rust_builder_container
+
+
+@pytest.fixture(scope="session")
+def _rust_tests(  # pyright: ignore[reportUnusedFunction]
+    pytestconfig: pytest.Config,
+    _dagger_engine: Engine,
+    rust_workspace: RustWorkspace,
+    rust_test_options: CargoOptions,
+    rust_builder_container: dagger.Container,
+    rust_test_container: dagger.Container,
+    rust_source_excludes: Sequence[str],
+    _rust_caches: Caches,
+) -> ListedTests:
+    """The Rust tests of the workspace, built and listed."""
+    from pytest_dagger_rust.rust_tests.build import build_tests  # noqa: PLC0415
+    from pytest_dagger_rust.rust_tests.cases import ListedTests, list_tests  # noqa: PLC0415
+
+    async def run() -> ListedTests:
+        build = await build_tests(
+            _dagger_engine.client,
+            rust_workspace,
+            rust_test_options,
+            builder=rust_builder_container,
+            runner=rust_test_container,
+            excludes=rust_source_excludes,
+            caches=_rust_caches,
+        )
+        done(build)
+        timeout = _settings(pytestconfig)["test_timeout"]
+        return ListedTests(_dagger_engine, build, await list_tests(build, timeout))
+
+    watch = pytestconfig.stash[DISPLAY_KEY].watch
+    with watch.observe(rust_test_options, rust_workspace.root, tests=True) as done:
+        return _dagger_engine.call(run)
+
+
+@pytest.fixture(scope="session")
+def rust_source_excludes(pytestconfig: pytest.Config) -> Sequence[str]:
+    """Patterns of files and folders no build needs; override this to leave more out."""
+    excludes: Sequence[str] = _settings(pytestconfig)["source_excludes"]
+    return excludes
+
+
+def _cache_folder(config: pytest.Config) -> Path | None:
+    # With `-p no:cacheprovider` the attribute is not there, and on a read-only disk there is no folder to be had.
+    cache: pytest.Cache | None = getattr(config, "cache", None)
+    try:
+        folder = cache.mkdir("dagger-rust") if cache else None
+    except OSError:
+        return None
+    return folder if folder and os.access(folder, os.W_OK) else None
+
+
+@pytest.fixture(scope="session")
+def _rust_caches(pytestconfig: pytest.Config) -> Caches:  # pyright: ignore[reportUnusedFunction]
+    """What is kept between builds beside the engine's own caches."""
+    from pytest_dagger_rust.builds.caches import Caches  # noqa: PLC0415
+
+    folder = _cache_folder(pytestconfig)
+    workerinput: dict[str, Any] = getattr(pytestconfig, "workerinput", {})
+    shared = Path(workerinput[SHARED_SESSION][0]).parent if SHARED_SESSION in workerinput else None
+    # All workers of pytest-xdist ask for the same, and only the first of them finds something to clear.
+    nonce = workerinput.get("testrunuid") or uuid.uuid4().hex
+    return Caches(folder, nonce if _settings(pytestconfig)["clear_caches"] else "", folder or shared)
+
+
+@pytest.fixture(scope="session")
+def cached_rust_build_factory(
+    pytestconfig: pytest.Config,
+    _dagger_engine: Engine,
+    dagger_client: dagger.Client,
+    rust_workspace: RustWorkspace,
+    rust_cargo_options: CargoOptions,
+    rust_builder_container: dagger.Container,
+    rust_runtime_container: dagger.Container,
+    rust_source_excludes: Sequence[str],
+    _rust_caches: Caches,
+) -> RustBuildFactory:
+    """Builds with other cargo options in the same session: `await factory(features=["tls"])`, each built once."""
+    from pytest_dagger_rust.factory import RustBuildFactory  # noqa: PLC0415
+
+    return RustBuildFactory(
+        _dagger_engine,
+        dagger_client,
+        rust_workspace,
+        rust_cargo_options,
+        builder=rust_builder_container,
+        runtime=rust_runtime_container,
+        excludes=rust_source_excludes,
+        observer=pytestconfig.stash[DISPLAY_KEY].watch,
+        caches=_rust_caches,
+    )
+
+
+@pytest.fixture(scope="session")
+def _rust_build_options(request: pytest.FixtureRequest) -> Mapping[str, Any]:  # pyright: ignore[reportUnusedFunction]
+    """The options that markers give the test."""
+    options: Mapping[str, Any] = getattr(request, "param", {})
+    return options
+
+
+@pytest.fixture(scope="session")
+def cached_rust_build(
+    request: pytest.FixtureRequest,
+    cached_rust_build_factory: RustBuildFactory,
+    _rust_build_options: Mapping[str, Any],
+) -> RustBuild:
+    """The freshly built binaries of the workspace, to run, serve and export; dependencies are compiled only once."""
+    options, changes = marks.requested(getattr(request, "param", {}), _rust_build_options)
+    return cached_rust_build_factory.blocking(options, **changes)

@@ -1,0 +1,107 @@
+"""The one line in pytest's header: image, workspace, profile and engine, what else was set, and where from."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from pytest_dagger_rust.builds.images import default_builder_image
+from pytest_dagger_rust.engine.cli import RUNNER_HOST, SESSION_PORT
+from pytest_dagger_rust.errors import DaggerRustError
+from pytest_dagger_rust.plugin.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import pytest
+
+    from pytest_dagger_rust.plugin.settings import Settings
+
+# What the line always has, as a fixture may decide it instead of a setting.
+_FIXTURES = {
+    "builder_image": "rust_builder_image",
+    "workspace": "rust_workspace",
+    "profile": "rust_cargo_options",
+}
+_LABELS = {"builder_image": "image"}
+_TOOLCHAIN_FILES = ("rust-toolchain", "rust-toolchain.toml")
+
+
+def header_line(config: pytest.Config, settings: Settings) -> str | None:
+    """Return the line, None where there is no workspace and nothing was set: most runs are not about Rust."""
+    folder = config.rootpath / settings["workspace"]
+    if not settings.sources and not (folder / "Cargo.toml").is_file():
+        return None
+    parts = [_decided(config, settings, name) for name in _FIXTURES]
+    parts.append(_engine(os.environ))
+    parts += _others(config, settings)
+    return f"dagger-rust: {', '.join(parts)}"
+
+
+def _decided(config: pytest.Config, settings: Settings, name: str) -> str:
+    label = _LABELS.get(name, name)
+    if place := _override(config, _FIXTURES[name]):
+        return f"{label} by fixture {_FIXTURES[name]} ({place})"
+    if name in settings.sources:
+        return f"{label}={_shown(settings[name])} ({_source(config, settings, name)})"
+    if name == "builder_image":
+        return _default_image(config.rootpath / settings["workspace"])
+    return f"{label}={_shown(settings[name])} (default)"
+
+
+def _default_image(folder: Path) -> str:
+    channel = _toolchain(folder)
+    return f"image={default_builder_image(channel)} ({'rust-toolchain file' if channel else 'default'})"
+
+
+def _toolchain(folder: Path) -> str | None:
+    folder = folder.resolve()
+    if not any(
+        (parent / name).is_file() for parent in (folder, *folder.parents) for name in _TOOLCHAIN_FILES
+    ):
+        return None
+    # Only the whole workspace knows which of the files counts; reading it takes some milliseconds.
+    from pytest_dagger_rust.workspace import RustWorkspace  # noqa: PLC0415
+
+    with contextlib.suppress(DaggerRustError):
+        return RustWorkspace.load(folder).toolchain
+    return None
+
+
+def _override(config: pytest.Config, fixture: str) -> str | None:
+    """Say which conftest.py or plugin has a fixture of this name, if one has."""
+    for plugin in config.pluginmanager.get_plugins():
+        if not isinstance(plugin, ModuleType) or plugin.__name__.startswith("pytest_dagger_rust."):
+            continue
+        if fixture in vars(plugin) and plugin.__file__:
+            return os.path.relpath(plugin.__file__, config.rootpath)
+    return None
+
+
+def _engine(environ: Mapping[str, str]) -> str:
+    if port := environ.get(SESSION_PORT):
+        return f"engine=session on port {port} ({SESSION_PORT})"
+    if address := environ.get(RUNNER_HOST):
+        return f"engine={address} ({RUNNER_HOST})"
+    return "engine=started by the dagger CLI (default)"
+
+
+def _others(config: pytest.Config, settings: Settings) -> Iterator[str]:
+    for setting in SETTINGS:
+        if setting.name in settings.sources and setting.name not in _FIXTURES:
+            source = _source(config, settings, setting.name)
+            yield f"{setting.name}={_shown(settings[setting.name])} ({source})"
+
+
+def _source(config: pytest.Config, settings: Settings, name: str) -> str:
+    source = settings.sources[name]
+    if source.startswith("ini option") and config.inipath is not None:
+        return config.inipath.name
+    return source
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]

@@ -1,0 +1,135 @@
+"""The marker `rust_build`, and parameters of `cached_rust_build`: other cargo options for single tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from pytest_dagger_rust.builds.options import CargoOptions, with_changes
+from pytest_dagger_rust.errors import ConfigurationError
+from pytest_dagger_rust.plugin.overrides import place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MARKER = (
+    "rust_build(**options): give the test a cached_rust_build with these cargo options, as CargoOptions has them, "
+    "on top of the configured ones"
+)
+
+# The session fixture that takes a marker's options to cached_rust_build.
+FIXTURE = "_rust_build_options"
+
+_KNOWN: pytest.StashKey[dict[str, dict[str, Any]]] = pytest.StashKey()
+
+
+def apply(metafunc: pytest.Metafunc) -> None:
+    """Return a test with the marker its options, as a parameter that does not show in its name.
+
+    Raises CollectError, naming file and line of the test, for options that cannot be and for a marker without use.
+    """
+    if not any(metafunc.definition.iter_markers("rust_build")):
+        return
+    try:
+        options = _options(metafunc.definition.iter_markers("rust_build"))
+        if _is_used(metafunc):
+            metafunc.parametrize(
+                FIXTURE,
+                [_same(metafunc.config, options)],
+                indirect=True,
+                ids=[pytest.HIDDEN_PARAM],
+                scope="session",
+            )
+    except ConfigurationError as error:
+        place = place_of(metafunc.function, metafunc.config.rootpath)
+        msg = f"{place}: rust_build on {metafunc.function.__name__}: {error}"
+        raise pytest.Collector.CollectError(msg) from None
+
+
+def _options(marks: Iterable[pytest.Mark]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for mark in reversed(list(marks)):
+        if mark.args:
+            raise ConfigurationError(
+                f"it takes options by name only, as in features=['tls'], not {mark.args[0]!r}."
+            )
+        options.update(mark.kwargs)
+    with_changes(CargoOptions(), options)
+    return options
+
+
+def _is_used(metafunc: pytest.Metafunc) -> bool:
+    if FIXTURE in metafunc.fixturenames:
+        return True
+    if "cached_rust_build" in metafunc.fixturenames:
+        if _asks_for_the_original(metafunc):
+            metafunc.fixturenames.append(FIXTURE)
+            return True
+        raise ConfigurationError(
+            "cached_rust_build is overridden by a fixture that does not ask for the original one, so its options "
+            "are not to be changed."
+        )
+    own: list[pytest.Mark] = getattr(metafunc.function, "pytestmark", [])
+    if any(mark.name == "rust_build" for mark in own):
+        raise ConfigurationError("the test does not ask for cached_rust_build.")
+    return False
+
+
+def _asks_for_the_original(metafunc: pytest.Metafunc) -> bool:
+    # pytest before 9 lists what an override asks for, but not what the original asks for behind it.
+    for definition in reversed(metafunc._arg2fixturedefs["cached_rust_build"]):  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        if "cached_rust_build" not in definition.argnames:
+            return FIXTURE in definition.argnames
+    return False
+
+
+def _same(config: pytest.Config, options: dict[str, Any]) -> dict[str, Any]:
+    # Equal options are one object: pytest keeps a session fixture for as long as its parameter is the same.
+    return config.stash.setdefault(_KNOWN, {}).setdefault(repr(sorted(options.items())), options)
+
+
+def check_item(item: pytest.Item) -> None:
+    """Raise ConfigurationError for a marker that was added too late to be heard, as those of parameters are."""
+    callspec = getattr(item, "callspec", None)
+    marks = list(item.iter_markers("rust_build"))
+    if marks and "cached_rust_build" in getattr(item, "fixturenames", ()):
+        given = callspec.params.get(FIXTURE) if callspec is not None else None
+        if given != _options(marks):
+            raise ConfigurationError(
+                "The marker rust_build cannot be put on a parameter, or be added after collection. Parametrize "
+                "cached_rust_build instead, with indirect=True."
+            )
+
+
+def requested(parameter: object, marked: Mapping[str, Any]) -> tuple[CargoOptions | None, dict[str, Any]]:
+    """Return what a parameter of cached_rust_build and the markers ask of the factory, together.
+
+    Raises ConfigurationError for a parameter that has no cargo options in it.
+    """
+    if isinstance(parameter, CargoOptions):
+        return parameter, dict(marked)
+    if not isinstance(parameter, Mapping):
+        raise ConfigurationError(
+            f"cached_rust_build has the parameter {parameter!r}; it takes cargo options, as {{'features': ['tls']}}."
+        )
+    return None, {**marked, **cast("Mapping[str, Any]", parameter)}
+
+
+def parameter_id(parameter: object) -> str | None:
+    """Return the part of a test's name that tells a parameter of cached_rust_build from others."""
+    if isinstance(parameter, CargoOptions):
+        return parameter.describe() or "default"
+    if not isinstance(parameter, Mapping):
+        return None
+    options = cast("Mapping[str, Any]", parameter)
+    return ",".join(f"{name}={_value_id(value)}" for name, value in options.items()) or "default"
+
+
+def _value_id(value: object) -> str:
+    return (
+        "+".join(map(str, cast("Iterable[object]", value)))
+        if isinstance(value, (list, tuple))
+        else str(value)
+    )

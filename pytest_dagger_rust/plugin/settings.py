@@ -1,0 +1,252 @@
+"""Where each setting's value comes from: option, then environment variable, then ini file, then default."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from pytest_dagger_rust.builds.options import CargoOptions
+from pytest_dagger_rust.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+Kind = Literal["text", "list", "switch", "seconds", "folder", "file", "choice"]
+
+_TAKES = {
+    "builder_image": "the name of an image",
+    "runtime_image": "the name of an image",
+    "env": "NAME=VALUE pairs",
+    "text": "one name",
+    "list": "names, separated by spaces or given one by one",
+    "switch": "true or false",
+    "seconds": "a number of seconds above 0",
+    "folder": "the path of a folder",
+    "file": "the path of a file",
+}
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its name in all three places, how its value is read, and what it does."""
+
+    name: str
+    kind: Kind
+    help: str
+    default: Any = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def takes(self) -> str:
+        """What its value has to be, in words."""
+        return _TAKES.get(self.name) or _TAKES.get(self.kind) or " or ".join(self.choices)
+
+    @property
+    def option(self) -> str:
+        """The command line option."""
+        return f"--dagger-rust-{self.name.replace('_', '-')}"
+
+    @property
+    def env(self) -> str:
+        """The environment variable."""
+        return f"PYTEST_DAGGER_RUST_{self.name.upper()}"
+
+    @property
+    def ini(self) -> str:
+        """The ini option."""
+        return f"dagger_rust_{self.name}"
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("workspace", "folder", "folder of the Cargo workspace, relative to rootdir", Path()),
+    Setting("builder_image", "text", "image with cargo and rustc that the workspace is built in"),
+    Setting("runtime_image", "text", "slim image the tests run the binaries in"),
+    Setting(
+        "packages", "list", "packages to build, as cargo's --package (default: cargo's default members)", ()
+    ),
+    Setting("bins", "list", "binaries to build, as cargo's --bin (default: all of the packages)", ()),
+    Setting("examples", "list", "examples to build, as cargo's --example", ()),
+    Setting("features", "list", "features to activate, as cargo's --features", ()),
+    Setting("all_features", "switch", "activate all features, as cargo's --all-features", default=False),
+    Setting(
+        "no_default_features",
+        "switch",
+        "leave default features out, as cargo's --no-default-features",
+        default=False,
+    ),
+    Setting("profile", "text", "cargo profile to build with", "dev"),
+    Setting("target", "text", "target triple to build for (default: the builder image's own)"),
+    Setting("env", "list", "NAME=VALUE pairs for cargo, rustc and build scripts", ()),
+    Setting("locked", "switch", "fail when Cargo.lock is missing or out of date, as cargo's --locked"),
+    Setting("offline", "switch", "build without network, as cargo's --offline", default=False),
+    Setting("source_excludes", "list", "patterns of files and folders that no build needs", ()),
+    Setting(
+        "clear_caches",
+        "switch",
+        "empty the workspace's cache volumes first, and build everything anew",
+        default=False,
+    ),
+    Setting("show_warnings", "switch", "show the compiler's warnings at the end of the run", default=False),
+    Setting("code_quality", "file", "file for the compiler's messages as a code quality report of GitLab's"),
+    Setting("report", "file", "file for a page about the builds, as HTML"),
+    Setting("tests", "switch", "collect the Rust tests of the workspace as tests of pytest", default=False),
+    Setting(
+        "ignored_tests",
+        "choice",
+        "what becomes of Rust tests with #[ignore]: skip, include or only",
+        "skip",
+        ("skip", "include", "only"),
+    ),
+    Setting("test_timeout", "seconds", "longest time a Rust test may take, in seconds", 300),
+    Setting(
+        "shell",
+        "switch",
+        "open a shell in a container like the failed test's, on this terminal",
+        default=False,
+    ),
+    Setting("connect_timeout", "seconds", "longest wait for the Dagger engine, in seconds"),
+    Setting(
+        "on_missing_engine",
+        "choice",
+        "what tests do when no Dagger engine can be reached: fail or skip",
+        "fail",
+        ("fail", "skip"),
+    ),
+)
+
+
+_CARGO_OPTIONS = frozenset(field.name for field in fields(CargoOptions))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The values in force; `sources` names where each value that is not a default comes from."""
+
+    values: Mapping[str, Any]
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+    def cargo_options(self) -> CargoOptions:
+        """Return the cargo options these settings describe."""
+        chosen = {name: self[name] for name in _CARGO_OPTIONS if name != "env"}
+        return CargoOptions(**chosen, env=_pairs(self["env"]))
+
+
+def resolve(options: Mapping[str, Any], environ: Mapping[str, str], ini: Mapping[str, Any]) -> Settings:
+    """Choose each setting's value: option over environment variable over ini over default.
+
+    Raises ConfigurationError naming the setting, where it was set, and what it takes.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for setting in SETTINGS:
+        value, source = _first_given(setting, options, environ, ini)
+        values[setting.name] = setting.default if source is None else _read(setting, value, source)
+        if source is not None:
+            sources[setting.name] = source
+    return Settings(values, sources)
+
+
+def check_names(source: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ConfigurationError for the first name that is not known, with the nearest that is.
+
+    `source` says what kind of name it is: "option", "environment variable", "ini option".
+    """
+    known = sorted(known)
+    for name in names:
+        if name not in known:
+            import difflib  # noqa: PLC0415 - for mistakes only
+
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
+            raise ConfigurationError(f"there is no {source} {name}. {hint}")
+
+
+def _first_given(
+    setting: Setting, options: Mapping[str, Any], environ: Mapping[str, str], ini: Mapping[str, Any]
+) -> tuple[Any, str | None]:
+    if (value := options.get(setting.name)) not in (None, []):
+        return value, setting.option
+    if (value := environ.get(setting.env)) is not None:
+        return value, setting.env
+    if (value := ini.get(setting.name)) is not None:
+        return value, f"ini option {setting.ini}"
+    return None, None
+
+
+def _read(setting: Setting, value: Any, source: str) -> Any:
+    try:
+        read = _READERS[setting.kind](setting, value)
+        # What is handed to cargo is checked by the options themselves.
+        if setting.name in _CARGO_OPTIONS:
+            checked: dict[str, Any] = {setting.name: _pairs(read) if setting.name == "env" else read}
+            CargoOptions(**checked)
+    except ConfigurationError as error:
+        reason = str(error).removeprefix("CargoOptions: ")
+        raise ConfigurationError(f"{source} is {value!r}: {reason}") from None
+    except (TypeError, ValueError):
+        wrong = "is empty" if not str(value).strip() else f"is {value!r}"
+        raise ConfigurationError(f"{source} {wrong}; it takes {setting.takes}.") from None
+    return read
+
+
+def _text(setting: Setting, value: Any) -> str:
+    if not isinstance(value, str) or len(value.split()) != 1:
+        raise ValueError(setting.takes)
+    return value.strip()
+
+
+def _path(setting: Setting, value: Any) -> Path:
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise ValueError(setting.takes)
+    return Path(value.strip())
+
+
+def _switch(setting: Setting, value: Any) -> bool:
+    word = str(value).strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError(setting.takes)
+    return word in _TRUE
+
+
+def _list(setting: Setting, value: Any) -> tuple[str, ...]:
+    items = cast("list[object]", value) if isinstance(value, list) else [value]
+    words = tuple(word for item in items for word in shlex.split(str(item)))
+    if setting.name == "env" and not all("=" in word for word in words):
+        raise ValueError(setting.takes)
+    return words
+
+
+def _pairs(items: Iterable[str]) -> dict[str, str]:
+    return dict(item.split("=", 1) for item in items)
+
+
+def _seconds(setting: Setting, value: Any) -> float:
+    seconds = float(value)
+    if not 0 < seconds < float("inf"):
+        raise ValueError(setting.takes)
+    return seconds
+
+
+def _choice(setting: Setting, value: Any) -> str:
+    if value not in setting.choices:
+        raise ValueError(setting.takes)
+    return str(value)
+
+
+_READERS: dict[Kind, Callable[[Setting, Any], Any]] = {
+    "text": _text,
+    "list": _list,
+    "switch": _switch,
+    "seconds": _seconds,
+    "folder": _path,
+    "file": _path,
+    "choice": _choice,
+}

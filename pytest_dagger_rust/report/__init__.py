@@ -1,0 +1,1 @@
+"""Says what was built, in values, tables, a page and CI formats; no pytest."""

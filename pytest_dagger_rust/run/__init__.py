@@ -1,0 +1,1 @@
+"""Runs what was built: once, as a service, as a shell."""

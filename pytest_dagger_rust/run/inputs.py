@@ -1,0 +1,95 @@
+"""Files and folders of the host, handed to the engine under names that change with their content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from pytest_dagger_rust.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import dagger
+
+FileContent: TypeAlias = "str | bytes | Path"
+
+
+class HostInputs:
+    """Copies of what was put into containers; they live as long as this object.
+
+    The engine's host sync can miss a file rewritten with the same size and time. So it is only ever shown copies,
+    each below a name that is the digest of its content.
+    """
+
+    def __init__(self, client: dagger.Client) -> None:
+        self._client = client
+        self._folder = Path(tempfile.mkdtemp(prefix="pytest-dagger-rust-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+
+    def put(self, container: dagger.Container, path: str, content: FileContent) -> dagger.Container:
+        """Return the container with the content at an absolute path.
+
+        Raises ConfigurationError for what cannot be read.
+        """
+        try:
+            if isinstance(content, Path) and content.is_dir():
+                return container.with_directory(path, self._directory(content))
+            return container.with_file(path, self.file(content))
+        except OSError as error:
+            msg = f"files: {error.filename or path} cannot be read: {error.strerror}."
+            raise ConfigurationError(msg) from None
+
+    def file(self, content: FileContent) -> dagger.File:
+        """Return one file; a path's file keeps its permissions.
+
+        Raises ConfigurationError for a path where there is no file.
+        """
+        if isinstance(content, Path) and not content.is_file():
+            raise ConfigurationError(f"files: there is no file or folder {content}.")
+        data = content.read_bytes() if isinstance(content, Path) else content
+        data = data.encode() if isinstance(data, str) else data
+        mode = content.stat().st_mode & 0o777 if isinstance(content, Path) else 0o644
+        copy = Path(self._folder, f"{hashlib.sha256(data).hexdigest()}-{mode:o}")
+        if not copy.exists():
+            unfinished = Path(tempfile.mkdtemp(dir=self._folder), "file")
+            unfinished.write_bytes(data)
+            unfinished.chmod(mode)
+            unfinished.replace(copy)
+        return self._client.host().file(str(copy))
+
+    def _directory(self, source: Path) -> dagger.Directory:
+        unfinished = Path(tempfile.mkdtemp(dir=self._folder))
+        shutil.copytree(source, unfinished, symlinks=True, dirs_exist_ok=True)
+        copy = self._folder / tree_digest(unfinished)
+        if copy.exists():
+            shutil.rmtree(unfinished)
+        else:
+            unfinished.rename(copy)
+        return self._client.host().directory(str(copy))
+
+
+def tree_digest(folder: Path) -> str:
+    """Return the SHA-256 of a folder's names, permissions and content."""
+    digest = hashlib.sha256()
+    for path in _below(folder):
+        data = b""
+        if path.is_symlink():
+            data = os.fsencode(path.readlink())
+        elif path.is_file():
+            data = path.read_bytes()
+        head = [os.fsencode(path.relative_to(folder)), f"{path.lstat().st_mode:o} {len(data)}".encode()]
+        digest.update(b"\0".join([*head, data]))
+    return digest.hexdigest()
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        yield path
+        if path.is_dir() and not path.is_symlink():
+            yield from _below(path)

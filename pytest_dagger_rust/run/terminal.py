@@ -1,0 +1,57 @@
+"""The user's own terminal, lent to a program that runs elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import termios
+import tty
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+_CHUNK = 1 << 14
+
+
+def is_there() -> bool:
+    """Whether standard input and standard output are a terminal."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+class UserTerminal:
+    """Standard input and standard output, where they are a terminal."""
+
+    def __init__(self) -> None:
+        self.keyboard = sys.stdin.fileno()
+        self._screen = sys.stdout.fileno()
+
+    @contextlib.contextmanager
+    def raw(self) -> Generator[None]:
+        """Hand on each key as it is, Ctrl-C too; at the end, the terminal is as it was before."""
+        sys.stdout.flush()
+        modes = termios.tcgetattr(self.keyboard)
+        # What was typed ahead is not lost.
+        tty.setraw(self.keyboard, termios.TCSADRAIN)
+        try:
+            yield
+        finally:
+            termios.tcsetattr(self.keyboard, termios.TCSADRAIN, modes)
+
+    def size(self) -> tuple[int, int]:
+        """Return rows and columns."""
+        columns, rows = os.get_terminal_size(self._screen)
+        return rows, columns
+
+    def read(self) -> bytes:
+        """Return what was typed, and nothing once the terminal is gone."""
+        try:
+            return os.read(self.keyboard, _CHUNK)
+        except OSError:
+            return b""
+
+    def show(self, data: bytes) -> None:
+        """Write on the screen."""
+        while data:
+            data = data[os.write(self._screen, data) :]

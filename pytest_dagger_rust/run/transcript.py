@@ -1,0 +1,83 @@
+"""What programs said while a test ran, kept for the report of its failure."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+# Runs whose story is kept, and bytes of a service's log; what is older is forgotten.
+_RUNS = 3
+_LOG_LIMIT = 1024 * 1024
+
+# Characters of a log that a report shows.
+_SHOWN = 20_000
+
+
+class Section(NamedTuple):
+    """A part of a report: its headline and its text."""
+
+    title: str
+    text: str
+
+
+@dataclass
+class Log:
+    """What a service wrote, the last MiB of it; `lost` counts the bytes before that."""
+
+    name: str = ""
+    lost: int = 0
+    closed: bool = False
+    _data: bytearray = field(default_factory=bytearray)
+    _mark: int = 0
+
+    def append(self, data: bytes) -> None:
+        """Add what was written, and forget the oldest part where that is too much."""
+        self._data += data
+        excess = len(self._data) - _LOG_LIMIT
+        if excess > 0:
+            del self._data[:excess]
+            self.lost += excess
+
+    def mark(self) -> None:
+        """Let `since_mark` begin here."""
+        self._mark = self.lost + len(self._data)
+
+    @property
+    def text(self) -> str:
+        """All that is kept, as text."""
+        return self._data.decode("utf-8", "replace")
+
+    def since_mark(self) -> str:
+        """Return what was written since the mark, or the end of it, which says how much was before."""
+        text = self._data[max(0, self._mark - self.lost) :].decode("utf-8", "replace")
+        missing = max(0, self.lost - self._mark) + max(0, len(text) - _SHOWN)
+        return f"... {missing} bytes before this\n{text[-_SHOWN:]}" if missing else text
+
+
+_runs: deque[Section] = deque(maxlen=_RUNS)
+_logs: list[Log] = []
+
+
+def begin() -> None:
+    """Forget what was said so far: a new test begins."""
+    _runs.clear()
+    _logs[:] = [log for log in _logs if not log.closed]
+    for log in _logs:
+        log.mark()
+
+
+def add_run(command: str, story: str) -> None:
+    """Keep the story of a run."""
+    _runs.append(Section(f"run of {command}", story))
+
+
+def follow(log: Log) -> None:
+    """Keep an eye on a service's log, until the test in which it is closed has ended."""
+    _logs.append(log)
+
+
+def collected() -> list[Section]:
+    """Return what was said since the test began."""
+    logs = [Section(f"log of {log.name}", text) for log in _logs if (text := log.since_mark())]
+    return [*_runs, *logs]

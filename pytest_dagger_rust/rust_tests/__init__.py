@@ -1,0 +1,1 @@
+"""Builds, lists, runs and reads the workspace's own tests; no pytest."""

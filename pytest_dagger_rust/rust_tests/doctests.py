@@ -1,0 +1,76 @@
+"""What rustdoc says of single doctests: where they stand, and how they ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_dagger_rust.rust_tests.output import Outcome, panic_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_dagger_rust.run.running import RunResult
+    from pytest_dagger_rust.rust_tests.cases import RustTestCase
+
+_NAME = re.compile(r"(?P<file>.+?\.\w+) - (?P<item>.*\(line (?P<line>\d+)\))")
+_ENDED = re.compile(r"^test .*\(line \d+\)(?: - [a-z ]+)? \.\.\. (?:ok|FAILED)$", re.MULTILINE)
+_TOLD = r"^---- {} stdout ----\n((?:.*\n)*?)(?=---- .* stdout ----$|\n*failures:$)"
+
+
+class Place(NamedTuple):
+    """Where a doctest stands: its file, relative to where rustdoc ran, its line from 1, and what it belongs to."""
+
+    file: str
+    line: int
+    item: str
+
+
+def place_of(case: RustTestCase) -> Place:
+    """Read the place from a doctest's name, as "src/lib.rs - module::item (line 3)"."""
+    found = _NAME.fullmatch(case.name or "")
+    if found is None:
+        return Place(case.binary.src_path, 1, case.name or "")
+    return Place(found["file"], int(found["line"]), found["item"])
+
+
+def named(cases: Iterable[RustTestCase]) -> Iterator[tuple[tuple[str, ...], RustTestCase]]:
+    """Return a library's doctests with their names in parts, as they are nested below its source file.
+
+    What they belong to tells them apart, and where it does not, as for methods of two impl blocks, their file too.
+    """
+    places = [(place_of(case), case) for case in cases]
+    count = Counter(place.item for place, _ in places)
+    for place, case in places:
+        file = (place.file,) if count[place.item] > 1 else ()
+        yield ("doctests", *file, *place.item.split("::")), case
+
+
+def read_doctest(case: RustTestCase, result: RunResult, timeout: float) -> Outcome:
+    """Find one doctest in the output of all of its library; each is given an equal share of their time.
+
+    `timeout` is the one they were run with, in seconds.
+    """
+    text, name = result.stdout, re.escape(case.name or "")
+    # The first line that says it: what doctests print comes after that.
+    ended = re.search(rf"^test {name}(?: - [a-z ]+)? \.\.\. (\w+)$", text, re.MULTILINE)
+    seconds = result.seconds / max(1, len(_ENDED.findall(text)))
+    if ended is None:
+        return Outcome(_missing(result, timeout), text, result.stderr, None, result.seconds)
+    if ended[1] == "ok":
+        return Outcome(None, "", "", None, seconds)
+    told = re.search(_TOLD.format(name), text, re.MULTILINE)
+    before, panic = panic_of(told[1] if told else text)
+    if panic is not None:
+        # The line of the panic is often one of what rustdoc has made of the doctest.
+        panic = dataclasses.replace(panic, line=place_of(case).line)
+    first = next((line for line in before.splitlines() if line.startswith("error")), "the doctest failed")
+    return Outcome(panic.message if panic else first, before.strip("\n"), "", panic, seconds)
+
+
+def _missing(result: RunResult, timeout: float) -> str:
+    if result.seconds >= timeout:
+        return f"the library's doctests did not end within {timeout:g} s (dagger_rust_test_timeout)"
+    return f"rustdoc ended with exit code {result.exit_code} before it told of this doctest"

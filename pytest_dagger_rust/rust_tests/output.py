@@ -1,0 +1,97 @@
+"""What a single Rust test did and said, taken apart for a report: its own output, its panic, the harness's words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_dagger_rust.run.running import RunResult
+    from pytest_dagger_rust.rust_tests.cases import RustTestCase
+
+# timeout(1) answers 124, or 137 where it had to kill.
+_TIMED_OUT = (124, 137)
+_PASSED = re.compile(r"test result: ok\. 1 passed; 0 failed; ")
+_PANIC = re.compile(
+    r"^(?:thread '.*?'(?: \(\d+\))? panicked at )(?:'(?P<old>.*)', )?(?P<file>[^\n']+?):(?P<line>\d+):\d+:?$",
+    re.MULTILINE,
+)
+_ERROR = re.compile(r"^Error: .*", re.MULTILINE)
+_NOTE = re.compile(r"\n?note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n")
+_BEGIN = re.compile(r"\A\nrunning 1 test\n")
+_END = re.compile(
+    r"(?:test \S+(?: - should panic)? \.\.\. )?(?:ok|FAILED)\n(?=\n(?:failures:|test result: ))"
+)
+_TOLD = re.compile(r"---- \S+ stdout ----\n(?P<text>(?:.*\n)*?)\n*failures:\n")
+
+
+@dataclass(frozen=True)
+class Panic:
+    """A panic's message, the whole text of it, and its place; `file` is as the compiler was told it."""
+
+    message: str
+    text: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a test ended: `failure` says what is wrong in one line, None where it passed."""
+
+    failure: str | None
+    stdout: str
+    stderr: str
+    panic: Panic | None = None
+    seconds: float = 0.0
+
+
+def read_outcome(case: RustTestCase, result: RunResult, timeout: float) -> Outcome:
+    """Take a result apart; `timeout` is the one the test was run with, in seconds."""
+    failure = _failure(case, result, timeout)
+    stdout, told = _without_harness(case, result.stdout)
+    if failure is None:
+        return Outcome(None, stdout, result.stderr, None, result.seconds)
+    stderr, panic = panic_of(result.stderr)
+    if result.exit_code == 101 and (told or panic):
+        failure = told or (panic.message if panic else "")
+    elif result.exit_code == 101 and (error := _ERROR.search(stderr)):
+        failure, stderr = error[0], _ERROR.sub("", stderr)
+    return Outcome(failure, stdout, stderr.strip("\n"), panic, result.seconds)
+
+
+def _failure(case: RustTestCase, result: RunResult, timeout: float) -> str | None:
+    if result.exit_code in _TIMED_OUT and result.seconds >= timeout:
+        return f"did not end within {timeout:g} s (dagger_rust_test_timeout)"
+    if result.signal:
+        return f"died of {result.signal}"
+    if result.exit_code == 0:
+        if case.name is None or _PASSED.search(result.stdout, max(0, len(result.stdout) - 1000)):
+            return None
+        return "ended the process with exit code 0 before it was over"
+    return "failed" if result.exit_code == 101 else f"ended the process with exit code {result.exit_code}"
+
+
+def _without_harness(case: RustTestCase, stdout: str) -> tuple[str, str]:
+    """Return what the test itself printed, and what the harness has to say about its failure."""
+    if case.name is None:
+        return stdout, ""
+    text = _BEGIN.sub("", stdout)
+    text = text.removeprefix(f"test {case.name} ... ").removeprefix(f"test {case.name} - should panic ... ")
+    ends = list(_END.finditer(text))
+    if not ends:
+        return text, ""
+    told = _TOLD.search(text, ends[-1].end())
+    return text[: ends[-1].start()], told["text"].strip() if told else ""
+
+
+def panic_of(stderr: str) -> tuple[str, Panic | None]:
+    """Take the last panic of a test's output: the text before it, and itself with all that follows."""
+    panics = list(_PANIC.finditer(stderr))
+    if not panics:
+        return stderr, None
+    found = panics[-1]
+    text = _NOTE.sub("\n", stderr[found.start() :]).strip("\n")
+    message = found["old"] or text.partition("\n")[2].partition("\n")[0]
+    return stderr[: found.start()], Panic(message, text, found["file"], int(found["line"]))

@@ -1,0 +1,1 @@
+"""Reduces a workspace to the smallest tree that compiles the same dependencies."""

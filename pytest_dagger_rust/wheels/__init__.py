@@ -1,0 +1,1 @@
+"""Makes wheels of PyO3 crates."""

@@ -1,0 +1,44 @@
+"""The maturin program for a Linux container, taken from PyPI by this environment's own pip."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from typing import TYPE_CHECKING
+
+from pytest_dagger_rust.errors import DaggerRustError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REQUIREMENT = "maturin>=1.9,<2"
+
+# PyPI's wheel holds a program that is linked statically, so it runs in any image of its architecture.
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+_HINT = "Or put maturin into the builder image: one that is on its PATH is used."
+
+
+def download(platform: str, folder: Path) -> Path:
+    """Return the path of maturin for a platform of Dagger's, as "linux/amd64".
+
+    Raises DaggerRustError when it cannot be had.
+    """
+    machine = _MACHINES.get(platform.split("/")[1], platform.split("/")[1])
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    wanted = [f"--platform=manylinux2014_{machine}", f"--platform=manylinux_2_12_{machine}", REQUIREMENT]
+    command = [*pip, "--disable-pip-version-check", f"--dest={folder}", *wanted]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - pip
+    if done.returncode != 0:
+        msg = f"maturin could not be downloaded from PyPI: {done.stderr.strip()}\n  {_HINT}"
+        raise DaggerRustError(msg)
+    (wheel,) = folder.glob("maturin-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/scripts/maturin"))
+        return _written(folder / "maturin", archive.read(name))
+
+
+def _written(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    path.chmod(0o755)
+    return path

@@ -1,0 +1,224 @@
+"""Wheels of crates that are Python modules: compiled by the ordinary build, made by maturin, for any Python."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import re
+import shutil
+import sys
+import tempfile
+import weakref
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, cast
+
+import tomli
+
+from pytest_dagger_rust.builds import archive
+from pytest_dagger_rust.builds.pipeline import INPUT, PACKAGES, VOLUME, build
+from pytest_dagger_rust.builds.source_tree import source_tree
+from pytest_dagger_rust.container.scripts import script
+from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
+from pytest_dagger_rust.wheels import maturin
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    import dagger
+
+    from pytest_dagger_rust.builds.caches import Caches
+    from pytest_dagger_rust.builds.options import CargoOptions
+    from pytest_dagger_rust.rust_build import RustBuild
+    from pytest_dagger_rust.workspace import Package, RustWorkspace
+
+_CONFIG = "/pytest-dagger-rust-python"
+_VERSION = re.compile(r"3\.(\d+)")
+_TAGS = re.compile(r"-cp3(?P<minor>\d+)-(?P<abi>abi3|cp3\d+)-\w+\.whl$")
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel: its file name, the file on this machine, and the same as a file of Dagger's.
+
+    The file at `path` is there as long as this object.
+    """
+
+    name: str
+    path: Path
+    file: dagger.File
+
+    def unpack(self, folder: str | PathLike[str]) -> Path:
+        """Unpack it into a folder from which the running interpreter can import it, and give that folder.
+
+        Raises ConfigurationError for a wheel of another Python or platform.
+        """
+        if complaint := _unfit(self.name):
+            raise ConfigurationError(f"{self.name} {complaint}")
+        with zipfile.ZipFile(self.path) as wheel:
+            wheel.extractall(folder)
+        return Path(folder)
+
+
+def _unfit(name: str) -> str | None:
+    tags = _TAGS.search(name)
+    if tags is None:
+        return None
+    here, there = sys.version_info.minor, int(tags["minor"])
+    if not sys.platform.startswith("linux"):
+        return f"is for Linux, and this is {sys.platform}: install it in a container."
+    if here == there or (tags["abi"] == "abi3" and here > there):
+        return None
+    return (
+        f"is for Python 3.{there}, and this is Python 3.{here}.\n"
+        f"  Leave `python` out for a wheel of this one, or install it in a container of Python 3.{there}."
+    )
+
+
+@dataclass(frozen=True)
+class WheelRequest:
+    """Everything one wheel depends on."""
+
+    client: dagger.Client
+    workspace: RustWorkspace
+    package: str
+    python: str
+    options: CargoOptions
+    builder: dagger.Container
+    runtime: dagger.Container
+    excludes: tuple[str, ...]
+    caches: Caches | None
+
+    def member(self) -> Package:
+        """Return the package to make a wheel of.
+
+        Raises ConfigurationError where there is none of that name.
+        """
+        for package in self.workspace.packages:
+            if package.name == self.package:
+                return package
+        names = ", ".join(sorted(package.name for package in self.workspace.packages))
+        raise ConfigurationError(f"wheel: there is no package {self.package!r}. The workspace has: {names}.")
+
+
+def python_version(python: str | None) -> str:
+    """Return the version asked for as "3.13", the running interpreter's for None.
+
+    Raises ConfigurationError for what is no version.
+    """
+    if python is None:
+        return f"3.{sys.version_info.minor}"
+    if not _VERSION.fullmatch(python):
+        raise ConfigurationError(f"wheel: python is {python!r}; it takes a version such as '3.13'.")
+    return python
+
+
+async def build_wheel(request: WheelRequest) -> Wheel:
+    """Build the package's library as `build` does, and have maturin make a wheel of it.
+
+    Raises what `build` raises, ConfigurationError for a package that is no Python module, and DaggerRustError where
+    maturin fails.
+    """
+    folder = _project(request)
+    builder = request.builder.with_new_file(_CONFIG, _config(request.python))
+    built = await build(
+        request.client,
+        request.workspace,
+        _options(request, folder),
+        builder=builder,
+        runtime=request.runtime,
+        excludes=request.excludes,
+        caches=request.caches,
+    )
+    made = await _packed(request, built, builder, folder)
+    (name,) = await made.entries()
+    file = made.file(name)
+    place = Path(tempfile.mkdtemp(prefix="pytest-dagger-rust-"))
+    wheel = Wheel(name, place / name, file)
+    weakref.finalize(wheel, shutil.rmtree, place, ignore_errors=True)
+    await file.export(str(wheel.path))
+    return wheel
+
+
+def _project(request: WheelRequest) -> Path:
+    """Return the folder maturin runs in: the package's, unless the workspace's root has the only project."""
+    own = (request.workspace.root / request.member().manifest_path).parent
+    root = request.workspace.root
+    return root if not _is_project(own) and _is_project(root) else own
+
+
+def _is_project(folder: Path) -> bool:
+    return (folder / "pyproject.toml").is_file()
+
+
+def _config(python: str) -> str:
+    """Say to PyO3's build script what it would ask an interpreter: there need be none where cargo runs."""
+    lines = ["implementation=CPython", f"version={python}", "shared=true", "abi3=false", "pointer_width=64"]
+    return "\n".join([*lines, "build_flags=", "suppress_build_script_link_lines=true", ""])
+
+
+def _options(request: WheelRequest, folder: Path) -> CargoOptions:
+    """Return the options of the library's build: the configured ones, and what the project tells maturin."""
+    settings: dict[str, Any] = {}
+    if _is_project(folder):
+        project = tomli.loads((folder / "pyproject.toml").read_text("utf-8"))
+        settings = cast("dict[str, Any]", project.get("tool", {}).get("maturin", {}))
+    env = {"PYO3_CONFIG_FILE": _CONFIG, "PYO3_BUILD_EXTENSION_MODULE": "1", **request.options.env}
+    return dataclasses.replace(
+        request.options,
+        packages=(request.package,),
+        bins=(),
+        examples=(),
+        features=(*request.options.features, *settings.get("features", ())),
+        env=env,
+    )
+
+
+async def _packed(
+    request: WheelRequest, built: RustBuild, builder: dagger.Container, folder: Path
+) -> dagger.Directory:
+    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
+
+    shared = [
+        name for name, artifact in built.libraries.items() if _is_module(request, name, artifact.package)
+    ]
+    if not shared:
+        raise ConfigurationError(
+            f"wheel: the package {request.package!r} is no Python module.\n"
+            '  Its [lib] needs crate-type = ["cdylib"], and PyO3 among its dependencies.'
+        )
+    base, entries = source_tree(request.workspace, request.excludes)
+    with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as scratch:
+        tree = archive.pack(entries, Path(scratch))
+        library = f"{INPUT}/{shared[0]}"
+        project = PurePosixPath(folder.relative_to(base)).as_posix()
+        arguments = [f"{INPUT}/{tree.path.name}", library, f"{INPUT}/messages", project, request.python]
+        container = (
+            (await _with_maturin(request, builder, Path(scratch)))
+            .with_mounted_cache(PACKAGES, request.client.cache_volume("pytest-dagger-rust-packages"))
+            .with_mounted_file(arguments[0], request.client.host().file(str(tree.path)))
+            .with_mounted_file(library, built.file(shared[0]))
+            .with_mounted_file(arguments[2], built.artifacts.file("messages"))
+            .with_env_variable("VOLUME", VOLUME)
+            .with_env_variable("PACKAGES", PACKAGES)
+            .with_exec(["sh", "-c", script("wheel.sh"), "wheel.sh", *arguments])
+        )
+        try:
+            return await container.directory("/out").sync()
+        except dagger.ExecError as error:
+            msg = f"maturin could not make a wheel of {request.package}:\n{error.stderr.strip()}"
+            raise DaggerRustError(msg) from None
+
+
+def _is_module(request: WheelRequest, name: str, package: str) -> bool:
+    return package == request.package and name.endswith(".so")
+
+
+async def _with_maturin(request: WheelRequest, builder: dagger.Container, scratch: Path) -> dagger.Container:
+    look = builder.with_exec(["sh", "-c", "command -v maturin >/maturin || : >/maturin"])
+    if await look.file("/maturin").contents():
+        return builder
+    platform = str(await request.client.default_platform())
+    program = await asyncio.to_thread(maturin.download, platform, scratch)
+    return builder.with_file("/usr/local/bin/maturin", request.client.host().file(str(program)))

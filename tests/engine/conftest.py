@@ -1,0 +1,108 @@
+"""Fixtures of the pipeline's tests: the real engine, and workspaces to build on it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_dagger_rust import RustWorkspace, build
+from tests.engine.scenario import Scenario
+from tests.pytest import program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import dagger
+
+    from pytest_dagger_rust import BlockingRustBuild, Engine, RustBuild
+
+ROOT = Path(__file__).parents[2]
+BINARIES: pytest.StashKey[list[bool]] = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def engine(_dagger_engine: Engine) -> Engine:
+    """The connection the plugin itself has opened."""
+    return _dagger_engine
+
+
+@pytest.fixture(scope="session")
+def older_builder_image(rust_builder_image: str) -> str:
+    """A builder with a toolchain eleven releases older, from the development stack where that is in use."""
+    if not rust_builder_image.startswith("127.0.0.1:"):
+        return "rust:1.85-bookworm"
+    command = [sys.executable, "-m", "dev.stack", "image", "rust:1.85"]
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def count_binaries(pytestconfig: pytest.Config) -> Callable[[bool], None]:
+    """Return a function that is told of each binary of the matrix whether it was right."""
+    return pytestconfig.stash.setdefault(BINARIES, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how many binaries were looked at, and how many of them were of other sources."""
+    binaries = config.stash.get(BINARIES, None)
+    if binaries:
+        wrong = binaries.count(False)
+        terminalreporter.write_line(f"freshness: {len(binaries)} binaries checked, {wrong} of other sources")
+
+
+@pytest.fixture
+def make_scenario(
+    engine: Engine, tmp_path: Path, rust_builder_image: str, rust_runtime_container: dagger.Container
+) -> Callable[[Mapping[str, str]], Scenario]:
+    """Return a function that lays out a workspace no build has seen before, with caches of its own."""
+
+    def make(files: Mapping[str, str]) -> Scenario:
+        # A variable of its own makes the first build a cold one, whatever earlier runs have left in the engine.
+        builder = (
+            engine.client.container()
+            .from_(rust_builder_image)
+            .with_env_variable("SCENARIO", uuid.uuid4().hex)
+        )
+        scenario = Scenario(engine, tmp_path / "workspace", builder, rust_runtime_container)
+        scenario.write(files)
+        return scenario
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def build_on(
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory, rust_builder_image: str
+) -> Callable[[dagger.Container], RustBuild]:
+    """Return a function that builds the program that does on request what programs do, to run in a container."""
+    root = tmp_path_factory.mktemp("program")
+    for name, text in program.FILES.items():
+        (root / name).write_text(text)
+
+    def build_it(runtime: dagger.Container) -> RustBuild:
+        async def run() -> RustBuild:
+            builder = engine.client.container().from_(rust_builder_image)
+            workspace = RustWorkspace.load(root)
+            return await build(engine.client, workspace, builder=builder, runtime=runtime, engine=engine)
+
+        return engine.call(run)
+
+    return build_it
+
+
+@pytest.fixture(scope="session")
+def built(
+    build_on: Callable[[dagger.Container], RustBuild], rust_runtime_container: dagger.Container
+) -> RustBuild:
+    """Its build, to run in the ordinary container."""
+    return build_on(rust_runtime_container)
+
+
+@pytest.fixture(scope="session")
+def app(built: RustBuild) -> BlockingRustBuild:
+    """The same, for tests that are no coroutines."""
+    return built.blocking

@@ -1,0 +1,266 @@
+"""Tests of the packed source tree."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_dagger_rust.builds import base_archive
+from pytest_dagger_rust.builds.archive import (
+    ChangedWhilePackingError,
+    disk_entries,
+    entry_of,
+    pack,
+    text_entries,
+)
+from pytest_dagger_rust.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from pytest_dagger_rust.builds.archive import Archive, Entry
+
+
+def tree(folder: Path, *names: str) -> Path:
+    """Make files whose content is their name."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def names_of(folder: Path, *excludes: str) -> list[str]:
+    """Return what is packed of a folder."""
+    return sorted(entry.path for entry in disk_entries(folder, folder, excludes))
+
+
+def test_the_archive_is_named_by_its_content(tmp_path: Path) -> None:
+    """The name is the sha256 of the file, and the index inside has the sha256 of each member."""
+    archive = pack(text_entries([("src/main.rs", "fn main() {}")]), tmp_path)
+    assert archive.path.name == f"{hashlib.sha256(archive.path.read_bytes()).hexdigest()}.tar"
+    with tarfile.open(archive.path) as tar:
+        assert tar.getnames() == ["index", "packed", "files/src/main.rs"]
+        index = tar.extractfile("index")
+        assert index is not None
+        assert index.read().decode() == f"{hashlib.sha256(b'fn main() {}').hexdigest()} - src/main.rs\n"
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 5 << 19])
+def test_a_file_of_any_size_is_read_whole(tmp_path: Path, size: int) -> None:
+    """Around the sizes that are read at a time."""
+    content = os.urandom(size)
+    (tmp_path / "file").write_bytes(content)
+    (entry,) = disk_entries(tmp_path, tmp_path)
+    assert (entry.digest, entry.size) == (hashlib.sha256(content).hexdigest(), size)
+
+
+@pytest.mark.skipif(not Path("/proc/sys/kernel/random").is_dir(), reason="there is no such file system")
+def test_a_file_that_is_longer_than_it_says_is_read_whole() -> None:
+    """As files of /proc are, which say that they are empty."""
+    folder = Path("/proc/sys/kernel/random")
+    (entry,) = (e for e in disk_entries(folder, folder) if e.path == "boot_id")
+    content = (folder / "boot_id").read_bytes()
+    assert (entry.digest, entry.size) == (hashlib.sha256(content).hexdigest(), len(content))
+
+
+@pytest.mark.parametrize("when", [1, 1_136_073_600, 4_102_444_800])
+def test_times_and_order_do_not_matter(tmp_path: Path, when: int) -> None:
+    """A tree dated to the epoch, to 2006 or to the future packs to the same bytes."""
+    folder = tree(tmp_path / "tree", "b", "a/c", "a/b")
+    before = pack(disk_entries(folder, folder), tmp_path).digest
+    for path in folder.rglob("*"):
+        os.utime(path, (when, when))
+    assert pack(reversed(list(disk_entries(folder, folder))), tmp_path).digest == before
+
+
+def test_an_edit_of_the_same_size_and_time_is_another_archive(tmp_path: Path) -> None:
+    """The content decides, also where neither size nor time betray the edit."""
+    folder = tree(tmp_path / "tree", "a")
+    os.utime(folder / "a", (1, 1))
+    before = pack(disk_entries(folder, folder), tmp_path).digest
+    (folder / "a").write_text("b")
+    os.utime(folder / "a", (1, 1))
+    assert pack(disk_entries(folder, folder), tmp_path).digest != before
+
+
+@pytest.mark.parametrize("change", ["mode", "link", "name", "gone", "new"])
+def test_what_else_changes_the_archive(tmp_path: Path, change: str) -> None:
+    """Modes, symbolic links, names, and which files there are belong to the content."""
+    folder = tree(tmp_path / "tree", "a", "b")
+    before = pack(disk_entries(folder, folder), tmp_path).digest
+    match change:
+        case "mode":
+            (folder / "a").chmod(0o755)
+        case "link":
+            (folder / "b").unlink()
+            (folder / "b").symlink_to("a")
+        case "name":
+            (folder / "a").rename(folder / "c")
+        case "gone":
+            (folder / "a").unlink()
+        case _:
+            tree(folder, "c")
+    assert pack(disk_entries(folder, folder), tmp_path).digest != before
+
+
+def test_caches_and_version_control_are_left_out(tmp_path: Path) -> None:
+    """A folder with a CACHEDIR.TAG is cargo's or some tool's cache; a module named target is the user's."""
+    folder = tree(
+        tmp_path,
+        "src/target/mod.rs",
+        "out/CACHEDIR.TAG",
+        "out/debug/app",
+        ".git/config",
+        "node_modules/x/y",
+        "a.rs",
+    )
+    assert names_of(folder) == ["a.rs", "src/target/mod.rs"]
+
+
+def test_excludes_match_names_anywhere_and_paths_from_the_root(tmp_path: Path) -> None:
+    """A pattern without a slash is a name's, one with a slash is a path's."""
+    folder = tree(tmp_path, "data/big.bin", "src/data/x.rs", "src/y.png", "docs/z.md", "src/docs/w.md")
+    assert names_of(folder, "*.png", "/docs", "big.bin") == ["src/data/x.rs", "src/docs/w.md"]
+    assert names_of(folder, "src/docs") == ["data/big.bin", "docs/z.md", "src/data/x.rs", "src/y.png"]
+
+
+def test_special_files_do_no_harm(tmp_path: Path) -> None:
+    """A pipe is passed over, and a link that leads nowhere or outside is packed as a link."""
+    folder = tree(tmp_path / "tree", "a")
+    os.mkfifo(folder / "pipe")
+    (folder / "nowhere").symlink_to("gone")
+    (folder / "outside").symlink_to("/etc")
+    found = {entry.path: (entry.kind, entry.digest) for entry in disk_entries(folder, folder)}
+    expected = [entry_of("a", b"a"), entry_of("nowhere", b"gone", "l"), entry_of("outside", b"/etc", "l")]
+    assert found == {entry.path: (entry.kind, entry.digest) for entry in expected}
+
+
+def test_a_name_with_a_line_break_is_refused(tmp_path: Path) -> None:
+    """The index has a line a file, so such a name is an error that says what to do."""
+    tree(tmp_path, "two\nlines")
+    with pytest.raises(WorkspaceError, match="line break"):
+        list(disk_entries(tmp_path, tmp_path))
+
+
+PATHS = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="/\0\n."), min_size=1), min_size=1, max_size=3
+).map("/".join)
+
+
+@given(st.dictionaries(PATHS, st.text(), max_size=5))
+def test_every_text_survives_packing(tmp_path_factory: pytest.TempPathFactory, files: dict[str, str]) -> None:
+    """Whatever the names and contents, the archive gives them back."""
+    archive = pack(text_entries(files.items()), tmp_path_factory.mktemp("pack"))
+    found = {name: text.decode() for name, text in contents_of(archive.path).items()}
+    assert found == {f"files/{path}": text for path, text in files.items()}
+
+
+def contents_of(path: Path) -> dict[str, bytes]:
+    """Read the files of a tar, but not what describes them."""
+    with tarfile.open(path) as tar:
+        members = [member for member in tar if member.name not in {"index", "packed"}]
+        return {member.name: tar.extractfile(member).read() for member in members}  # type: ignore[union-attr]
+
+
+def test_a_file_that_changed_since_it_was_looked_at_is_not_packed(tmp_path: Path) -> None:
+    """Longer, shorter, other bytes of the same number, and gone: none of it is packed under the old digest."""
+    folder = tree(tmp_path / "tree", "file")
+    for content in ("file and more", "f", "FILE", None):
+        entries = list(disk_entries(folder, folder))
+        if content is None:
+            (folder / "file").unlink()
+        else:
+            (folder / "file").write_text(content)
+        with pytest.raises(ChangedWhilePackingError, match="file"):
+            pack(entries, tmp_path)
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_a_file_that_never_rests_is_named(tmp_path: Path) -> None:
+    """After some tries the error says which file it is and what to do."""
+    folder = tree(tmp_path / "tree", "log")
+
+    def restless() -> list[Entry]:
+        entries = list(disk_entries(folder, folder))
+        (folder / "log").write_text((folder / "log").read_text() + "more")
+        return entries
+
+    with pytest.raises(WorkspaceError, match=r"log: This file changes while it is read.*\n.*leave it out"):
+        base_archive.pack_tree(restless, tmp_path)
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A tree that is worth a base archive."""
+    folder = tree(tmp_path / "large", "small", "other")
+    (folder / "data").write_bytes(b"x" * base_archive.SMALL)
+    return folder
+
+
+def packed(folder: Path, cache: Path) -> Archive:
+    """Pack a tree beside its cache."""
+    return base_archive.pack_tree(lambda: disk_entries(folder, folder), folder.parent, cache)
+
+
+def test_an_edit_in_a_large_tree_packs_only_what_changed(large: Path, tmp_path: Path) -> None:
+    """The base archive has the rest, stays what it is, and both together are the tree."""
+    cache = tmp_path / "cache"
+    first = packed(large, cache)
+    (large / "small").write_text("edited")
+    second = packed(large, cache)
+    assert second.base is not None
+    assert second.base == first.base
+    assert contents_of(second.path) == {"files/small": b"edited"}
+    both = contents_of(second.base) | contents_of(second.path)
+    assert both == {f"files/{path.name}": path.read_bytes() for path in large.iterdir()}
+    assert second.base.name == f"{hashlib.sha256(second.base.read_bytes()).hexdigest()}.tar"
+
+
+def test_a_large_change_makes_a_new_base(large: Path, tmp_path: Path) -> None:
+    """What is sent on each edit stays small; of older bases only the last is kept."""
+    cache = tmp_path / "cache"
+    bases = [packed(large, cache).base]
+    for content in b"yzw":
+        (large / "data").write_bytes(bytes([content]) * base_archive.SMALL)
+        archive = packed(large, cache)
+        assert contents_of(archive.path) == {}
+        bases.append(archive.base)
+    assert len(set(bases)) == 4
+    assert set(cache.glob("*.tar")) == set(bases[-2:])
+
+
+def test_what_was_sent_stays_as_it_is(large: Path, tmp_path: Path) -> None:
+    """An unchanged tree is the very same file, time included, which the engine need not be sent; old ones go."""
+    cache = tmp_path / "cache"
+    first = packed(large, cache).path
+    before = first.stat()
+    again = packed(large, cache).path
+    assert again == first
+    assert (again.stat().st_ino, again.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    for number in range(6):
+        (large / "small").write_text(str(number))
+        assert packed(large, cache).path.exists()
+    assert len(list(cache.glob("sent/*"))) == 4
+
+
+def test_a_base_that_lost_its_archive_is_no_base(large: Path, tmp_path: Path) -> None:
+    """An index alone is passed over, and everything is packed anew."""
+    cache = tmp_path / "cache"
+    lost = packed(large, cache).base
+    assert lost is not None
+    lost.unlink()
+    again = packed(large, cache)
+    assert again.base == lost
+    assert lost.exists()
+
+
+def test_a_small_tree_needs_no_base(tmp_path: Path) -> None:
+    """It is sent whole, and nothing is kept."""
+    archive = packed(tree(tmp_path / "tree", "a"), tmp_path / "cache")
+    assert archive.base is None
+    assert not (tmp_path / "cache").exists()

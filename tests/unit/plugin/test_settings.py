@@ -1,0 +1,169 @@
+"""Tests of where a setting's value comes from and what is said of a wrong one."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_dagger_rust.builds.options import CargoOptions
+from pytest_dagger_rust.errors import ConfigurationError
+from pytest_dagger_rust.plugin.settings import SETTINGS, check_names, resolve
+
+
+def test_defaults_describe_a_plain_cargo_build() -> None:
+    """With nothing configured the options are those of `cargo build` in the rootdir."""
+    settings = resolve({}, {}, {})
+    assert settings["workspace"] == Path()
+    assert settings.cargo_options() == CargoOptions()
+    assert not settings.sources
+
+
+def test_an_option_beats_the_environment_beats_the_ini_file() -> None:
+    """The first of option, environment variable and ini option that is given wins, and its source is kept."""
+    given_in = {
+        "options": {"profile": "one"},
+        "environ": {"PYTEST_DAGGER_RUST_PROFILE": "two"},
+        "ini": {"profile": "three"},
+    }
+    for place, value, source in (
+        ("options", "one", "--dagger-rust-profile"),
+        ("environ", "two", "PYTEST_DAGGER_RUST_PROFILE"),
+        ("ini", "three", "ini option dagger_rust_profile"),
+    ):
+        settings = resolve(given_in.get("options", {}), given_in.get("environ", {}), given_in["ini"])
+        assert settings["profile"] == value
+        assert settings.sources["profile"] == source
+        del given_in[place]
+
+
+def test_every_setting_reaches_the_cargo_options() -> None:
+    """Lists are split like a shell splits them, switches take words, env takes pairs."""
+    ini: dict[str, Any] = {"features": ["tls", "json xml"], "all_features": False, "env": ["A=1", "B=x=y"]}
+    environ = {"PYTEST_DAGGER_RUST_LOCKED": "Yes", "PYTEST_DAGGER_RUST_BINS": "one two"}
+    options = resolve({"packages": ["a", "b"]}, environ, ini).cargo_options()
+    assert options.packages == ("a", "b")
+    assert options.features == ("tls", "json", "xml")
+    assert options.bins == ("one", "two")
+    assert options.locked is True
+    assert dict(options.env) == {"A": "1", "B": "x=y"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("all_features", "maybe", "takes true or false"),
+        ("profile", " ", "is empty"),
+        ("connect_timeout", "-1", "seconds above 0"),
+        ("connect_timeout", "soon", "seconds above 0"),
+        ("connect_timeout", "inf", "seconds above 0"),
+        ("connect_timeout", "nan", "seconds above 0"),
+        ("on_missing_engine", "panic", "takes fail or skip"),
+        ("env", "NOVALUE", "takes NAME=VALUE pairs"),
+        ("packages", '"open', "takes names, separated by spaces"),
+        ("profile", "my profile", "takes one name"),
+        ("builder_image", "rust 1", "takes the name of an image"),
+        ("workspace", "", "takes the path of a folder"),
+        ("features", "a --evil", "'--evil', which is not a name cargo takes"),
+        ("env", "CARGO_HOME=/x", "may not set CARGO_HOME"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_source(name: str, value: str, words: str) -> None:
+    """The message names where the value was set and what the setting takes."""
+    variable = f"PYTEST_DAGGER_RUST_{name.upper()}"
+    with pytest.raises(ConfigurationError, match=variable) as error:
+        resolve({}, {variable: value}, {})
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
+@pytest.mark.parametrize("value", ["", [], 3, ["a", 3]], ids=repr)
+def test_no_type_of_an_ini_file_ends_in_another_error(setting: Any, value: Any) -> None:
+    """What a TOML file may hold is read, or refused as a configuration error."""
+    with contextlib.suppress(ConfigurationError):
+        assert setting.name in resolve({}, {}, {setting.name: value}).sources
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("proflie", "Did you mean profile?"), ("xyz", "There are: profile, target.")],
+)
+def test_the_nearest_name_is_suggested(name: str, words: str) -> None:
+    """A name that is near one there is gets that, any other the whole list."""
+    with pytest.raises(ConfigurationError, match=f"there is no option {name}") as error:
+        check_names("option", [name], ["target", "profile"])
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
+def test_every_setting_has_one_name_in_three_forms(setting: Any) -> None:
+    """Option, environment variable and ini option differ in their form only."""
+    assert setting.option == f"--dagger-rust-{setting.name}".replace("_", "-")
+    assert setting.env == f"PYTEST_DAGGER_RUST_{setting.name}".upper()
+    assert setting.ini == f"dagger_rust_{setting.name}"
+    assert setting.help
+
+
+@given(st.sampled_from([s.name for s in SETTINGS]), st.text())
+def test_any_text_is_read_or_refused_as_a_configuration_error(name: str, value: str) -> None:
+    """No value of an environment variable ends in another exception."""
+    variable = f"PYTEST_DAGGER_RUST_{name.upper()}"
+    with contextlib.suppress(ConfigurationError):
+        assert variable in resolve({}, {variable: value}, {}).sources.values()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"packages": "app"}, "takes a tuple of names, not 'app'"),
+        ({"packages": ["--evil"]}, "is not a name cargo takes"),
+        ({"features": ["a b"]}, "is not a name cargo takes"),
+        ({"profile": ""}, "is not a name cargo takes"),
+        ({"target": "x y"}, "is not a name cargo takes"),
+        ({"all_features": "yes"}, "takes True or False"),
+        ({"env": {"A": 1}}, "write '1'"),
+        ({"env": {"A B": "1"}}, "not a name for an environment variable"),
+        ({"env": {"CARGO_TARGET_DIR": "/x"}}, "may not set CARGO_TARGET_DIR"),
+    ],
+)
+def test_options_cargo_could_not_take_are_refused(arguments: dict[str, Any], words: str) -> None:
+    """CargoOptions checks what it is given, because it ends up on a command line."""
+    with pytest.raises(ConfigurationError) as error:
+        CargoOptions(**arguments)
+    assert words in str(error.value)
+
+
+def test_options_become_cargo_flags() -> None:
+    """Each option is the flag of cargo's that has its name."""
+    options = CargoOptions(
+        packages=("a",),
+        bins=("b",),
+        examples=("c",),
+        features=("d", "a/e"),
+        all_features=True,
+        no_default_features=True,
+        profile="release",
+        target="x86_64-unknown-linux-musl",
+        locked=True,
+        offline=True,
+    )
+    assert options.selection_flags() == ("--package", "a", "--bin", "b", "--example", "c")
+    assert options.build_flags() == (
+        *("--profile", "release", "--features", "d,a/e", "--target", "x86_64-unknown-linux-musl"),
+        *("--all-features", "--no-default-features", "--locked", "--offline"),
+    )
+    assert CargoOptions(locked=False).build_flags() == CargoOptions().build_flags() == ("--profile", "dev")
+
+
+def test_equal_options_are_one_key() -> None:
+    """Options are compared by value, lists and dictionaries included, so equal ones share a build."""
+    lists: Any = ["x"]
+    one, other = (CargoOptions(features=value, env={"A": "1"}) for value in (("x",), lists))
+    assert {one: 1}[other] == 1
+    assert one != CargoOptions(features=("x",), env={"A": "2"})
+    assert one.describe() == "A=1 --features x"
+    assert CargoOptions().describe() == ""
