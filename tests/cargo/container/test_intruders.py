@@ -81,9 +81,8 @@ def test_a_failed_build_leaves_nothing_in_the_sources_either(workshop: Workshop)
     assert (workshop.volume / "files/src/main.rs").read_text() == MAIN
     kept = json.loads((workshop.volume / "failed.json").read_text())
     assert "could not compile `app`" in kept["stderr"]
-    assert [m["message"]["level"] for m in kept["messages"] if m["reason"] == "compiler-message"][
-        0
-    ] == "error"
+    compiler = [m["message"] for m in kept["messages"] if m["reason"] == "compiler-message"]
+    assert compiler[0]["level"] == "error"
 
 
 def test_what_is_left_running_ends_with_cargo(workshop: Workshop) -> None:
