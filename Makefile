@@ -47,6 +47,7 @@ lint: venv ## check style, types, pages, and what would be published
 	@$(VENV)/mypy
 	@$(VENV)/pyright
 	@$(VENV)/python -m dev.newest_sdk
+	@$(VENV)/python -m dev.agent
 	@$(VENV)/python -m dev.distribution
 	@$(BUILD_DOCS) --quiet
 

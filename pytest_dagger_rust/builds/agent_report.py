@@ -77,25 +77,25 @@ class _Fields:
         self._where = where
 
     def text(self, name: str) -> str:
-        return self._typed(name, str)
+        return cast("str", self._typed(name, str))
 
     def texts(self, name: str) -> tuple[str, ...]:
         return tuple(self._checked(name, item, str) for item in self.items(name))
 
     def number(self, name: str) -> int:
-        return self._typed(name, int)
+        return cast("int", self._typed(name, int))
 
     def seconds(self, name: str) -> tuple[float, ...]:
         return tuple(float(self._checked(name, item, (int, float))) for item in self.items(name))
 
     def items(self, name: str) -> list[object]:
-        return self._typed(name, list)
+        return cast("list[object]", self._typed(name, list))
 
     def pairs(self, name: str) -> Iterable[tuple[str, Any]]:
         for item in self.items(name):
-            pair = cast("list[object]", item) if isinstance(item, list) else []
+            pair = cast("list[object]", item if isinstance(item, list) else [])
             if len(pair) != 2:
-                raise _damaged(f"{self._where}.{name}", item)
+                raise _damaged(f"{self._where}.{name}", pair)
             yield self._checked(name, pair[0], str), pair[1]
 
     def timed(self, name: str) -> tuple[tuple[str, float], ...]:

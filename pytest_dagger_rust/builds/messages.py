@@ -148,7 +148,9 @@ def read(messages: Iterable[object]) -> CargoMessages:
 
 def is_artifact(message: object) -> bool:
     """Return whether `read` makes an artifact of a message."""
-    return isinstance(message, dict) and message.get("reason") == "compiler-artifact"  # pyright: ignore[reportUnknownMemberType]
+    return (
+        isinstance(message, dict) and cast("dict[str, object]", message).get("reason") == "compiler-artifact"
+    )
 
 
 def _not_cargos(message: dict[str, Any], error: Exception) -> DaggerRustError:

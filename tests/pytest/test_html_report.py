@@ -176,7 +176,7 @@ dependencies = ["syn 2.0.0", "late"]
 
 def test_timelines_are_read() -> None:
     """A package lasts from its start to its last artifact; stubs and fresh ones do not count."""
-    lines = ["1.0 start syn", "3.1 start app", "2.0 done", "3.0 done", "3.5 done", "4.0 done", "5.0 done"]
+    starts, ends = [("syn", 1.0), ("app", 3.1)], [2.0, 3.0, 3.5, 4.0, 5.0]
     said = [
         artifact("syn"),
         artifact("syn"),
@@ -184,7 +184,10 @@ def test_timelines_are_read() -> None:
         artifact("app"),
         artifact("app", version="0.0.0-skeleton"),
     ]
-    assert read_timings(lines, said, LOCK) == (Timing("syn", 1.0, 3.0, None), Timing("app", 3.1, 4.0, "syn"))
+    assert read_timings(starts, ends, said, LOCK) == (
+        Timing("syn", 1.0, 3.0, None),
+        Timing("app", 3.1, 4.0, "syn"),
+    )
 
 
 def test_a_run_writes_the_page(bare_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,15 @@ def test_a_failure_is_kept_for_the_host_to_read(workshop: Workshop) -> None:
     with pytest.raises(AgentError):
         workshop.build("--build-id", "this")
     out = workshop.folder / "failure.json"
-    command = [workshop.agent, "failure", "--volume", workshop.volume, "--out", out, "--build-id"]
+    command = [
+        str(workshop.agent),
+        "failure",
+        "--volume",
+        str(workshop.volume),
+        "--out",
+        str(out),
+        "--build-id",
+    ]
     subprocess.run([*command, "this"], check=True)
     failure = json.loads(out.read_text())
     assert failure["signal"] is None

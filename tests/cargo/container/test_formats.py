@@ -92,7 +92,11 @@ def read(agent: Path, tmp_path_factory: pytest.TempPathFactory) -> Reader:
     return Reader(folder / "readers")
 
 
-MANY = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 # Halves of surrogates are no text: cargo cannot write them.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 NUMBERS = st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False)

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_dagger_rust.stubs import STUB_MARKER
 
-from pytest_dagger_rust.skeleton.stubs import STUB_MARKER
 from tests.cargo.container.workshop import AgentError
 
 if TYPE_CHECKING:
@@ -81,9 +81,8 @@ def test_a_failed_build_leaves_nothing_in_the_sources_either(workshop: Workshop)
     assert (workshop.volume / "files/src/main.rs").read_text() == MAIN
     kept = json.loads((workshop.volume / "failed.json").read_text())
     assert "could not compile `app`" in kept["stderr"]
-    assert (
-        next(m["message"]["level"] for m in kept["messages"] if m["reason"] == "compiler-message") == "error"
-    )
+    compiler = [m["message"] for m in kept["messages"] if m["reason"] == "compiler-message"]
+    assert compiler[0]["level"] == "error"
 
 
 def test_what_is_left_running_ends_with_cargo(workshop: Workshop) -> None:

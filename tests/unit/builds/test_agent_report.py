@@ -152,7 +152,7 @@ def test_what_is_no_report_is_said_so(workspace: RustWorkspace, text: str) -> No
 
 def test_a_cargo_that_was_killed_is_said_so() -> None:
     """With what may be the reason."""
-    kept = {"build_id": "b", "signal": 9, "messages": [], "stderr": ""}
+    kept: dict[str, Any] = {"build_id": "b", "signal": 9, "messages": [], "stderr": ""}
     assert (
         str(cargo_failure(json.dumps(kept)))
         == "cargo was killed by SIGKILL. It may have been short of memory."
