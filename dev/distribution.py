@@ -21,7 +21,7 @@ folder = pathlib.Path(sys.argv[1])
 assert pathlib.Path(entry_point.load().__file__).is_relative_to(folder), entry_point
 for name in importlib.import_module("pytest_dagger_rust").__all__:
     getattr(sys.modules["pytest_dagger_rust"], name)
-importlib.import_module("pytest_dagger_rust.pipeline")
+importlib.import_module("pytest_dagger_rust.builds.pipeline")
 """
 
 

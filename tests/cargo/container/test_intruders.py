@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from pytest_dagger_rust.stubs import STUB_MARKER
 
+from pytest_dagger_rust.skeleton.stubs import STUB_MARKER
 from tests.cargo.container.workshop import AgentError
 
 if TYPE_CHECKING:

@@ -125,5 +125,5 @@ def without_engine(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         sockets.append(socket)
         return container
 
-    monkeypatch.setattr("pytest_dagger_rust.agent.connected", connect)
+    monkeypatch.setattr("pytest_dagger_rust.container.agent.connected", connect)
     return sockets

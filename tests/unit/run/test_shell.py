@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import pytest_asyncio
 
-from pytest_dagger_rust import shell as shell_module
 from pytest_dagger_rust.errors import DaggerRustError
+from pytest_dagger_rust.run import shell as shell_module
 from pytest_dagger_rust.run.setup import Setup
 from pytest_dagger_rust.run.shell import Shell
 from pytest_dagger_rust.run.started import Started

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from pytest_dagger_rust import tunnel as tunnel_module
 from pytest_dagger_rust.container.frames import FrameError
+from pytest_dagger_rust.run import tunnel as tunnel_module
 from pytest_dagger_rust.run.tunnel import Tunnel
 from tests.unit.run.agents import ScriptedAgent, connected, is_reset
 
