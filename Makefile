@@ -46,6 +46,7 @@ lint: venv ## check style, types, pages, and what would be published
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
 	@$(VENV)/pyright
+	@$(VENV)/lint-imports --no-logo >/dev/null || $(VENV)/lint-imports
 	@$(VENV)/python -m dev.newest_sdk
 	@$(VENV)/python -m dev.agent
 	@$(VENV)/python -m dev.distribution

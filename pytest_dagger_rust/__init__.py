@@ -1,88 +1,94 @@
-"""pytest fixtures that build a Cargo workspace with Dagger and run tests against the fresh binaries."""
+"""pytest fixtures that build a Cargo workspace with Dagger and run tests against the fresh binaries.
+
+Only the names of this module are public; what lies in the packages below it may change at any time.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_dagger_rust.builds.messages import Artifact, Diagnostic, Span
-    from pytest_dagger_rust.builds.options import CargoOptions
-    from pytest_dagger_rust.builds.pipeline import build
-    from pytest_dagger_rust.engine.engine import Engine
-    from pytest_dagger_rust.errors import (
-        ConfigurationError,
-        DaggerRustError,
-        EngineUnavailable,
-        RustBuildError,
-        StaleBinaryError,
-        WorkspaceError,
-    )
-    from pytest_dagger_rust.factory import RustBuildFactory
-    from pytest_dagger_rust.run.running import OutputMissingError, RunFailedError, RunResult, RunTimeoutError
-    from pytest_dagger_rust.run.service import Service, ServiceError
-    from pytest_dagger_rust.rust_build import BlockingRustBuild, BuildReport, RustBuild
-    from pytest_dagger_rust.skeleton.skeleton import Skeleton
-    from pytest_dagger_rust.wheels.wheel import Wheel
-    from pytest_dagger_rust.workspace import Package, RustWorkspace, Target
+    from pytest_dagger_rust.builds.messages import Artifact as Artifact
+    from pytest_dagger_rust.builds.options import CargoOptions as CargoOptions
+    from pytest_dagger_rust.builds.report import BuildReport as BuildReport
+    from pytest_dagger_rust.builds.timings import Timing as Timing
+    from pytest_dagger_rust.diagnostics import Diagnostic as Diagnostic
+    from pytest_dagger_rust.diagnostics import Span as Span
+    from pytest_dagger_rust.engine.engine import Engine as Engine
+    from pytest_dagger_rust.errors import ConfigurationError as ConfigurationError
+    from pytest_dagger_rust.errors import DaggerRustError as DaggerRustError
+    from pytest_dagger_rust.errors import EngineUnavailable as EngineUnavailable
+    from pytest_dagger_rust.errors import RustBuildError as RustBuildError
+    from pytest_dagger_rust.errors import StaleBinaryError as StaleBinaryError
+    from pytest_dagger_rust.errors import WorkspaceError as WorkspaceError
+    from pytest_dagger_rust.factory import RustBuildFactory as RustBuildFactory
+    from pytest_dagger_rust.run.running import OutputMissingError as OutputMissingError
+    from pytest_dagger_rust.run.running import RunFailedError as RunFailedError
+    from pytest_dagger_rust.run.running import RunOptions as RunOptions
+    from pytest_dagger_rust.run.running import RunResult as RunResult
+    from pytest_dagger_rust.run.running import RunTimeoutError as RunTimeoutError
+    from pytest_dagger_rust.run.service import Service as Service
+    from pytest_dagger_rust.run.service import ServiceError as ServiceError
+    from pytest_dagger_rust.run.service import ServiceOptions as ServiceOptions
+    from pytest_dagger_rust.rust_build import BlockingRustBuild as BlockingRustBuild
+    from pytest_dagger_rust.rust_build import RustBuild as RustBuild
+    from pytest_dagger_rust.rust_build import build as build
+    from pytest_dagger_rust.skeleton.skeleton import Skeleton as Skeleton
+    from pytest_dagger_rust.wheels.wheel import Wheel as Wheel
+    from pytest_dagger_rust.workspace import Package as Package
+    from pytest_dagger_rust.workspace import RustWorkspace as RustWorkspace
+    from pytest_dagger_rust.workspace import Target as Target
 
-__all__ = [
-    "Artifact",
-    "BlockingRustBuild",
-    "BuildReport",
-    "CargoOptions",
-    "ConfigurationError",
-    "DaggerRustError",
-    "Diagnostic",
-    "Engine",
-    "EngineUnavailable",
-    "OutputMissingError",
-    "Package",
-    "RunFailedError",
-    "RunResult",
-    "RunTimeoutError",
-    "RustBuild",
-    "RustBuildError",
-    "RustBuildFactory",
-    "RustWorkspace",
-    "Service",
-    "ServiceError",
-    "Skeleton",
-    "Span",
-    "StaleBinaryError",
-    "Target",
-    "Wheel",
-    "WorkspaceError",
-    "build",
-]
-
-_HOMES = {
-    "engine.engine": ("Engine",),
-    "errors": (
-        "ConfigurationError",
-        "DaggerRustError",
-        "EngineUnavailable",
-        "RustBuildError",
-        "StaleBinaryError",
-        "WorkspaceError",
-    ),
-    "factory": ("RustBuildFactory",),
-    "builds.messages": ("Artifact", "Diagnostic", "Span"),
-    "builds.options": ("CargoOptions",),
-    "builds.pipeline": ("build",),
-    "run.running": ("OutputMissingError", "RunFailedError", "RunResult", "RunTimeoutError"),
-    "rust_build": ("BlockingRustBuild", "BuildReport", "RustBuild"),
-    "run.service": ("Service", "ServiceError"),
-    "skeleton.skeleton": ("Skeleton",),
-    "wheels.wheel": ("Wheel",),
-    "workspace": ("Package", "RustWorkspace", "Target"),
+# Every public name and its module. Every pytest run imports this package and most runs use none of it, so a module is
+# loaded when the first of its names is used. What type checkers see is above; a test compares the two.
+_MODULES = {
+    "Artifact": "builds.messages",
+    "BlockingRustBuild": "rust_build",
+    "BuildReport": "builds.report",
+    "CargoOptions": "builds.options",
+    "ConfigurationError": "errors",
+    "DaggerRustError": "errors",
+    "Diagnostic": "diagnostics",
+    "Engine": "engine.engine",
+    "EngineUnavailable": "errors",
+    "OutputMissingError": "run.running",
+    "Package": "workspace",
+    "RunFailedError": "run.running",
+    "RunOptions": "run.running",
+    "RunResult": "run.running",
+    "RunTimeoutError": "run.running",
+    "RustBuild": "rust_build",
+    "RustBuildError": "errors",
+    "RustBuildFactory": "factory",
+    "RustWorkspace": "workspace",
+    "Service": "run.service",
+    "ServiceError": "run.service",
+    "ServiceOptions": "run.service",
+    "Skeleton": "skeleton.skeleton",
+    "Span": "diagnostics",
+    "StaleBinaryError": "errors",
+    "Target": "workspace",
+    "Timing": "builds.timings",
+    "Wheel": "wheels.wheel",
+    "WorkspaceError": "errors",
+    "build": "rust_build",
 }
+
+__all__ = ["__version__", *_MODULES]  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    # Every pytest run imports this package, and most runs use none of it: names are loaded on first use.
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    if name == "__version__":
+        value: Any = metadata.version("pytest-dagger-rust")
+    elif name in _MODULES:
+        value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    else:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

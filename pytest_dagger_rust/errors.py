@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_dagger_rust.builds.messages import Diagnostic
+    from pytest_dagger_rust.diagnostics import Diagnostic
 
 
 class DaggerRustError(Exception):

@@ -6,8 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pytest_dagger_rust.builds.options import with_changes
-from pytest_dagger_rust.builds.pipeline import build
-from pytest_dagger_rust.rust_build import RustBuild
+from pytest_dagger_rust.rust_build import RustBuild, build
 from pytest_dagger_rust.wheels.wheel import Wheel, WheelRequest, build_wheel, python_version
 
 if TYPE_CHECKING:

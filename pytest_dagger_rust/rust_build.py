@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from dataclasses import dataclass, field
+import tempfile
+import time
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_dagger_rust.builds.caches import Caches
+from pytest_dagger_rust.builds.options import CargoOptions
+from pytest_dagger_rust.builds.pipeline import BuildRequest, run_build
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.errors import ConfigurationError
 from pytest_dagger_rust.run import started
@@ -18,51 +25,20 @@ from pytest_dagger_rust.run.service import ServiceRequest, ServiceRunner
 from pytest_dagger_rust.run.setup import Runtime
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
     from os import PathLike
-    from pathlib import Path
 
     import dagger
     from typing_extensions import Unpack
 
-    from pytest_dagger_rust.builds.messages import Artifact, Diagnostic
-    from pytest_dagger_rust.builds.timings import Timing
+    from pytest_dagger_rust.builds.messages import Artifact
+    from pytest_dagger_rust.builds.report import BuildReport
     from pytest_dagger_rust.engine.engine import Engine
     from pytest_dagger_rust.run.running import RunOptions
     from pytest_dagger_rust.run.service import Service, ServiceOptions
+    from pytest_dagger_rust.workspace import RustWorkspace
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class BuildReport:
-    """What a build did.
-
-    `compiled` and `fresh` are package names, in cargo's order; a package compiled twice is named twice. `seconds`
-    is the whole build as the caller waited for it, `steps` the seconds of each step in its containers. `cached` is
-    True when the engine had the very same build already and nothing ran. `reasons` says in words why a package was
-    compiled, `caches` for "dependencies" and "target folder" whether they were kept, new, not used, or emptied and why.
-    `timings` says when each package was compiled. `sizes` has the bytes of each binary, of the target folder, and as
-    they were when the dependencies were compiled, of these and of the downloaded packages. `rewritten` are the files
-    that build scripts have written among the sources: taken back after the build, and in its binaries only.
-    """
-
-    compiled: tuple[str, ...]
-    fresh: tuple[str, ...]
-    seconds: float
-    cached: bool
-    diagnostics: tuple[Diagnostic, ...] = ()
-    steps: Mapping[str, float] = field(default_factory=dict[str, float])
-    reasons: Mapping[str, str] = field(default_factory=dict[str, str])
-    caches: Mapping[str, str] = field(default_factory=dict[str, str])
-    timings: tuple[Timing, ...] = ()
-    sizes: Mapping[str, int] = field(default_factory=dict[str, int])
-    rewritten: tuple[str, ...] = ()
-
-    @property
-    def warnings(self) -> int:
-        """How many warnings the compiler gave for the workspace's own packages."""
-        return sum(1 for diagnostic in self.diagnostics if diagnostic.level == "warning")
 
 
 class RustBuild:
@@ -237,3 +213,55 @@ class BlockingRustBuild:
     def wait(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Call anything of Dagger's that has to be awaited: `blocking.wait(container.stdout)`."""
         return self.engine.call(function, *args)
+
+
+async def build(
+    client: dagger.Client,
+    workspace: RustWorkspace,
+    options: CargoOptions | None = None,
+    *,
+    builder: dagger.Container,
+    runtime: dagger.Container,
+    excludes: Sequence[str] = (),
+    engine: Engine | None = None,
+    caches: Caches | None = None,
+) -> RustBuild:
+    """Build the workspace in `builder`, and give its binaries on top of `runtime`.
+
+    `excludes` are patterns for files no build needs; `engine` is the connection `client` came from, where the
+    build's `blocking` methods are wanted.
+
+    Raises RustBuildError when cargo fails, StaleBinaryError when a binary cannot be proved fresh,
+    EngineUnavailable when the engine is lost on the way, and DaggerRustError for an image that cannot be used.
+    """
+    started = time.time()
+    with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:
+        request = BuildRequest(
+            client,
+            workspace,
+            options or CargoOptions(),
+            builder,
+            runtime,
+            tuple(excludes),
+            Path(folder),
+            caches or Caches(),
+        )
+        made = await run_build(request, started)
+    out, said, report = made.out, made.said.said, made.report
+    container = runtime.with_directory("/usr/local/bin", out.directory("examples")).with_directory(
+        "/usr/local/bin", out.directory("bin")
+    )
+    libraries = {name: artifact for artifact in said.artifacts for name in artifact.libraries}
+    binaries = {artifact.name: artifact for artifact in said.executables}
+    return RustBuild(
+        MappingProxyType(binaries),
+        MappingProxyType(libraries),
+        report,
+        container,
+        out,
+        client,
+        engine,
+        agents=agent.Agents(
+            agent.program(builder, agent.BUILDER, made.libc), agent.folder(client, builder, made.libc)
+        ),
+    )

@@ -12,43 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
+from pytest_dagger_rust.diagnostics import Diagnostic, Span
 from pytest_dagger_rust.errors import DaggerRustError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # Where what is compiled only for others lies, in each of cargo's layouts of the build folder.
 _INTERMEDIATE = ("deps/*", "build/*/*/out/*")
 _OLD_PACKAGE_ID = re.compile(r"(?P<name>\S+) (?P<version>\S+) \(.*\)")
-
-
-@dataclass(frozen=True)
-class Span:
-    """A place in a source file; `line` and `column` are 1-based, `file` is relative to the workspace root."""
-
-    file: str
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-
-
-@dataclass(frozen=True)
-class Diagnostic:
-    """One message of the compiler; `rendered` is rustc's own rendering, with ANSI colours."""
-
-    level: str
-    message: str
-    code: str | None
-    rendered: str
-    package: str
-    spans: tuple[Span, ...]
-
-    @property
-    def text(self) -> str:
-        """The rendering of rustc, without colours."""
-        return _ANSI.sub("", self.rendered)
 
 
 @dataclass(frozen=True)

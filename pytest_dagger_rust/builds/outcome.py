@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.builds import caches
 from pytest_dagger_rust.builds.reasons import why_compiled
+from pytest_dagger_rust.builds.report import BuildReport
 from pytest_dagger_rust.builds.timings import Timing, read_timings
 from pytest_dagger_rust.manifests.lockfile import STUB_VERSION
-from pytest_dagger_rust.rust_build import BuildReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_dagger_rust.builds import messages
     from pytest_dagger_rust.builds.agent_report import AgentReport
+    from pytest_dagger_rust.diagnostics import Diagnostic
 
 _CARGO_STATUS = re.compile(r"\s+[A-Z][a-z]+ ")
 
 
-def failure_text(diagnostics: Sequence[messages.Diagnostic], stderr: str) -> str:
+def failure_text(diagnostics: Sequence[Diagnostic], stderr: str) -> str:
     """Put cargo's own last word first, then what the compiler said."""
     own = [line for line in stderr.splitlines() if line.strip() and not _CARGO_STATUS.match(line)]
     errors = [line for line in own if line.startswith("error: could not compile")]

@@ -14,11 +14,9 @@ import functools
 import hashlib
 import os
 import tempfile
-import time
 import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from pytest_dagger_rust.builds import archive, base_archive, builders
@@ -31,11 +29,9 @@ from pytest_dagger_rust.builds.failures import (
     build_errors,
     engine_errors,
 )
-from pytest_dagger_rust.builds.options import CargoOptions
 from pytest_dagger_rust.builds.outcome import build_report, layer_of
 from pytest_dagger_rust.builds.source_tree import outside_paths, source_entries, tree_base
 from pytest_dagger_rust.container import agent
-from pytest_dagger_rust.rust_build import RustBuild
 from pytest_dagger_rust.skeleton.stubs import STUB_MARKER
 
 if TYPE_CHECKING:
@@ -44,8 +40,8 @@ if TYPE_CHECKING:
     import dagger
 
     from pytest_dagger_rust.builds.agent_report import AgentReport
-    from pytest_dagger_rust.engine.engine import Engine
-    from pytest_dagger_rust.rust_build import BuildReport
+    from pytest_dagger_rust.builds.options import CargoOptions
+    from pytest_dagger_rust.builds.report import BuildReport
     from pytest_dagger_rust.skeleton.skeleton import Skeleton
     from pytest_dagger_rust.workspace import RustWorkspace
 
@@ -85,58 +81,6 @@ class BuildRequest:
         """Return cargo's subcommand and flags for the sources."""
         subcommand = ("test", "--tests", "--no-fail-fast") if self.tests else ("build",)
         return (*subcommand, *self.options.selection_flags(), *self.options.build_flags())
-
-
-async def build(
-    client: dagger.Client,
-    workspace: RustWorkspace,
-    options: CargoOptions | None = None,
-    *,
-    builder: dagger.Container,
-    runtime: dagger.Container,
-    excludes: Sequence[str] = (),
-    engine: Engine | None = None,
-    caches: Caches | None = None,
-) -> RustBuild:
-    """Build the workspace in `builder`, and give its binaries on top of `runtime`.
-
-    `excludes` are patterns for files no build needs; `engine` is the connection `client` came from, where the
-    build's `blocking` methods are wanted.
-
-    Raises RustBuildError when cargo fails, StaleBinaryError when a binary cannot be proved fresh,
-    EngineUnavailable when the engine is lost on the way, and DaggerRustError for an image that cannot be used.
-    """
-    started = time.time()
-    with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:
-        request = BuildRequest(
-            client,
-            workspace,
-            options or CargoOptions(),
-            builder,
-            runtime,
-            tuple(excludes),
-            Path(folder),
-            caches or Caches(),
-        )
-        made = await run_build(request, started)
-    out, said, report = made.out, made.said.said, made.report
-    container = runtime.with_directory("/usr/local/bin", out.directory("examples")).with_directory(
-        "/usr/local/bin", out.directory("bin")
-    )
-    libraries = {name: artifact for artifact in said.artifacts for name in artifact.libraries}
-    binaries = {artifact.name: artifact for artifact in said.executables}
-    return RustBuild(
-        MappingProxyType(binaries),
-        MappingProxyType(libraries),
-        report,
-        container,
-        out,
-        client,
-        engine,
-        agents=agent.Agents(
-            agent.program(builder, agent.BUILDER, made.libc), agent.folder(client, builder, made.libc)
-        ),
-    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""The pytest plugin: its settings, its header line, and what makes coroutine tests and build errors behave."""
+"""Everything that knows pytest, and the only room that does.
+
+This module is the plugin that pytest loads: its hooks, and the fixtures by name.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,9 @@ import pytest
 
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
 from pytest_dagger_rust.plugin import configuration, fixtures, marks, overrides, transcripts
-from pytest_dagger_rust.plugin.display import SHARED_SESSION, Display
+from pytest_dagger_rust.plugin.display import Display
 from pytest_dagger_rust.plugin.error_reports import tell
 from pytest_dagger_rust.plugin.fixtures import (
-    DISPLAY_KEY,
-    SETTINGS_KEY,
     _dagger_engine,  # pyright: ignore[reportPrivateUsage]
     _rust_build_options,  # pyright: ignore[reportPrivateUsage]
     _rust_caches,  # pyright: ignore[reportPrivateUsage]
@@ -33,6 +34,7 @@ from pytest_dagger_rust.plugin.fixtures import (
     rust_test_options,
     rust_workspace,
 )
+from pytest_dagger_rust.plugin.state import DISPLAY_KEY, SETTINGS_KEY, SHARED_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dagger_rust.plugin.error_reports import ToldOnce
+from pytest_dagger_rust.plugin.state import SHARED_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.report.build_log import Watch
     from pytest_dagger_rust.report.facts import BuildFacts
     from pytest_dagger_rust.report.progress import Progress
-
-# Where a worker of pytest-xdist finds the controller's session with the engine.
-SHARED_SESSION = "dagger_rust_session"
 
 # Where the controller finds what a worker has built.
 _WORKERS_BUILDS = "dagger_rust_builds"
@@ -40,7 +38,8 @@ class Display:
     @functools.cached_property
     def progress(self) -> Progress:
         """The waits of this process, or where it is the controller, of its workers."""
-        from pytest_dagger_rust.report.progress import Progress, display_for  # noqa: PLC0415
+        from pytest_dagger_rust.plugin.terminal import display_for  # noqa: PLC0415
+        from pytest_dagger_rust.report.progress import Progress  # noqa: PLC0415
 
         return Progress(lambda: display_for(self._config, self._resume))
 

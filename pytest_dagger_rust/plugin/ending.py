@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pytest_dagger_rust.plugin.fixtures import SETTINGS_KEY
+from pytest_dagger_rust.plugin.state import SETTINGS_KEY
 from pytest_dagger_rust.report import ci, table
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def summarize(reporter: pytest.TerminalReporter, builds: Sequence[BuildFacts]) -
     """Write the table of builds, and annotations where GitHub Actions reads them."""
     config = reporter.config
     if config.get_verbosity() >= 0:
-        table.write(reporter, builds, show_warnings=config.stash[SETTINGS_KEY]["show_warnings"])
+        _write(reporter, builds, show_warnings=config.stash[SETTINGS_KEY]["show_warnings"])
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in ci.github(builds, ci.repository(os.environ, config.rootpath)):
             reporter.write_line(line)
@@ -63,3 +63,31 @@ def summarize(reporter: pytest.TerminalReporter, builds: Sequence[BuildFacts]) -
 def _file(config: pytest.Config, name: str) -> Path | None:
     path: Path | None = config.stash[SETTINGS_KEY][name]
     return None if path is None else config.invocation_params.dir / path
+
+
+def _write(reporter: pytest.TerminalReporter, builds: Sequence[BuildFacts], *, show_warnings: bool) -> None:
+    """Write the section of the builds."""
+    reporter.section("dagger-rust")
+    for line in table.table(builds, reporter._tw.fullwidth):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        reporter.write_line(line)
+    if written := rewritten(builds):
+        reporter.write_line(written)
+    warnings = list(dict.fromkeys(f for b in builds for f in b.findings if f.level == "warning"))
+    if warnings and show_warnings:
+        coloured = reporter.hasmarkup
+        for finding in warnings:
+            reporter.write_line("")
+            reporter.write_line(finding.rendered if coloured else finding.text)
+    elif warnings:
+        count = f"{len(warnings)} warning{'s' if len(warnings) > 1 else ''} of the compiler"
+        reporter.write_line(f"{count}; shown with --dagger-rust-show-warnings")
+
+
+def rewritten(builds: Sequence[BuildFacts]) -> str:
+    """Return a line about sources that build scripts have written, empty where they have written none."""
+    paths = list(dict.fromkeys(path for build in builds for path in build.rewritten))
+    if not paths:
+        return ""
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    files = f"{', '.join(paths[:3])}{more}"
+    return f"build scripts wrote into the sources: {files}; the binaries have it, and later builds start without it"

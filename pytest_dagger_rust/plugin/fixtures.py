@@ -15,7 +15,7 @@ import pytest
 from pytest_dagger_rust.builds.images import default_builder_image, default_runtime_image
 from pytest_dagger_rust.errors import EngineUnavailable, WorkspaceError
 from pytest_dagger_rust.plugin import marks
-from pytest_dagger_rust.plugin.display import SHARED_SESSION
+from pytest_dagger_rust.plugin.state import DISPLAY_KEY, SETTINGS_KEY, SHARED_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,15 +27,10 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.engine.cli import SessionParams
     from pytest_dagger_rust.engine.engine import Engine
     from pytest_dagger_rust.factory import RustBuildFactory
-    from pytest_dagger_rust.plugin.display import Display
     from pytest_dagger_rust.plugin.settings import Settings
     from pytest_dagger_rust.rust_build import RustBuild
     from pytest_dagger_rust.rust_tests.cases import ListedTests
     from pytest_dagger_rust.workspace import RustWorkspace
-
-SETTINGS_KEY: pytest.StashKey[Settings] = pytest.StashKey()
-
-DISPLAY_KEY: pytest.StashKey[Display] = pytest.StashKey()
 
 # A test that asks for one of these may be a coroutine without any marker.
 ENTRY_FIXTURES = frozenset(

@@ -11,7 +11,7 @@ from pytest_dagger_rust.errors import RustBuildError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_dagger_rust.builds.messages import Diagnostic
+    from pytest_dagger_rust.diagnostics import Diagnostic
     from pytest_dagger_rust.report.build_log import Build
 
 

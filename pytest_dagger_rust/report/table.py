@@ -10,8 +10,6 @@ from pytest_dagger_rust.report.progress import clipped
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import pytest
-
     from pytest_dagger_rust.report.facts import BuildFacts
 
 _TITLES = ("compiled", "fresh", "cache", "seconds")
@@ -42,34 +40,6 @@ def _cells(build: BuildFacts) -> tuple[str, ...]:
 def _line(name: str, cells: Sequence[str], first: int, columns: Sequence[int]) -> str:
     padded = (cell.rjust(column) for cell, column in zip(cells, columns, strict=True))
     return "  ".join([name.ljust(first), *padded])
-
-
-def write(reporter: pytest.TerminalReporter, builds: Sequence[BuildFacts], *, show_warnings: bool) -> None:
-    """Write the section of the builds."""
-    reporter.section("dagger-rust")
-    for line in table(builds, reporter._tw.fullwidth):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        reporter.write_line(line)
-    if written := rewritten(builds):
-        reporter.write_line(written)
-    warnings = list(dict.fromkeys(f for b in builds for f in b.findings if f.level == "warning"))
-    if warnings and show_warnings:
-        coloured = reporter.hasmarkup
-        for finding in warnings:
-            reporter.write_line("")
-            reporter.write_line(finding.rendered if coloured else finding.text)
-    elif warnings:
-        count = f"{len(warnings)} warning{'s' if len(warnings) > 1 else ''} of the compiler"
-        reporter.write_line(f"{count}; shown with --dagger-rust-show-warnings")
-
-
-def rewritten(builds: Sequence[BuildFacts]) -> str:
-    """Return a line about sources that build scripts have written, empty where they have written none."""
-    paths = list(dict.fromkeys(path for build in builds for path in build.rewritten))
-    if not paths:
-        return ""
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    files = f"{', '.join(paths[:3])}{more}"
-    return f"build scripts wrote into the sources: {files}; the binaries have it, and later builds start without it"
 
 
 def properties(builds: Sequence[BuildFacts]) -> Iterator[tuple[str, str]]:

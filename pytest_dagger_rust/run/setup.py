@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.errors import ConfigurationError
@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     import dagger
 
     from pytest_dagger_rust.run.inputs import FileContent, HostInputs
-    from pytest_dagger_rust.run.service import Service
+
+
+class Bound(Protocol):
+    """What other containers reach by a name: a service of this package."""
+
+    @property
+    def binding(self) -> dagger.Service:
+        """The service as Dagger knows it."""
+        ...
 
 
 class SetupOptions(TypedDict, total=False):
@@ -29,7 +37,7 @@ class SetupOptions(TypedDict, total=False):
 
     env: Mapping[str, str]
     files: Mapping[str, FileContent]
-    services: Mapping[str, Service | dagger.Service]
+    services: Mapping[str, Bound | dagger.Service]
     cwd: str | None
 
 
@@ -40,7 +48,7 @@ class Setup:
     command: tuple[str, ...]
     env: Mapping[str, str] | None = None
     files: Mapping[str, FileContent] | None = None
-    services: Mapping[str, Service | dagger.Service] | None = None
+    services: Mapping[str, Bound | dagger.Service] | None = None
     cwd: str | None = None
 
 
@@ -68,7 +76,7 @@ class Runtime:
         return container.with_env_variable("PYTEST_DAGGER_RUST_RUN", uuid.uuid4().hex)
 
 
-def _binding(service: Service | dagger.Service) -> dagger.Service:
+def _binding(service: Bound | dagger.Service) -> dagger.Service:
     import dagger  # noqa: PLC0415 - importing dagger takes most of a second
 
     return service if isinstance(service, dagger.Service) else service.binding

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import dagger
 
-    from pytest_dagger_rust.run.setup import Setup
+    from pytest_dagger_rust.run.setup import Bound, Setup
     from pytest_dagger_rust.run.started import Started
     from pytest_dagger_rust.run.terminal import UserTerminal
 
@@ -83,7 +83,7 @@ class Shell:
         command = agent.command("shell", _SHELL, setup.env, socket=agent.SOCKET, folder=setup.cwd)
         self._running = await container.as_service(args=command).start()
 
-    def _services(self) -> dict[str, Service | dagger.Service]:
+    def _services(self) -> dict[str, Bound | dagger.Service]:
         # What ended with the test's own contexts cannot be reached any more.
         services = (self._setup.services or {}).items()
         return {

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_dagger_rust.builds.agent_report import AgentReport, Record
     from pytest_dagger_rust.builds.options import CargoOptions
-    from pytest_dagger_rust.rust_build import BuildReport
+    from pytest_dagger_rust.builds.report import BuildReport
     from pytest_dagger_rust.workspace import RustWorkspace
 
 # What the build and the engine set, and `cargo test` on a user's machine would not.

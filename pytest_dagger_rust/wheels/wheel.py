@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, cast
 import tomli
 
 from pytest_dagger_rust.builds import archive
-from pytest_dagger_rust.builds.pipeline import INPUT, OUT, PACKAGES, VOLUME, build
+from pytest_dagger_rust.builds.pipeline import INPUT, OUT, PACKAGES, VOLUME
 from pytest_dagger_rust.builds.source_tree import source_tree
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
+from pytest_dagger_rust.rust_build import build
 from pytest_dagger_rust.wheels import maturin
 
 if TYPE_CHECKING:

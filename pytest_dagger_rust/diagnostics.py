@@ -1,0 +1,42 @@
+"""What a compiler says about a place in a source file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# Colours and moves of the cursor (CSI), and what sets titles and links (OSC).
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
+
+
+def strip_ansi(text: str) -> str:
+    """Return a text without the control sequences of terminals."""
+    return _ANSI.sub("", text)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A place in a source file; `line` and `column` are 1-based, `file` is relative to the workspace root."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One message of the compiler; `rendered` is rustc's own rendering, with ANSI colours."""
+
+    level: str
+    message: str
+    code: str | None
+    rendered: str
+    package: str
+    spans: tuple[Span, ...]
+
+    @property
+    def text(self) -> str:
+        """The rendering of rustc, without colours."""
+        return strip_ansi(self.rendered)
