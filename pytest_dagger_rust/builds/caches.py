@@ -54,7 +54,7 @@ class Caches:
                 await asyncio.sleep(0.05)
             yield
 
-    def told(self, volume: str, layer: str, states: Mapping[str, str]) -> dict[str, str]:
+    def summary(self, volume: str, layer: str, states: Mapping[str, str]) -> dict[str, str]:
         """Say which of the new caches are new because the engine has dropped what this machine remembers.
 
         `volume` and `layer` name the caches that the build used.
@@ -63,7 +63,7 @@ class Caches:
         has_had = {TARGET: bool(known), DEPENDENCIES: layer in known}
         return {name: DROPPED if state == NEW and has_had[name] else state for name, state in states.items()}
 
-    def does_without(self, volume: str, layer: str) -> bool:
+    def can_skip_dependency_build(self, volume: str, layer: str) -> bool:
         """Return whether a build can start from what the volume has compiled, rather than make this layer first.
 
         That is so where this machine remembers builds in the volume, but none with the layer.

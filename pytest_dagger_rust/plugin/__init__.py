@@ -14,7 +14,7 @@ import pytest
 
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
 from pytest_dagger_rust.plugin import configuration, fixtures, marks, overrides, transcripts
-from pytest_dagger_rust.plugin.display import Display
+from pytest_dagger_rust.plugin.display import BuildReporting
 from pytest_dagger_rust.plugin.error_reports import tell
 from pytest_dagger_rust.plugin.fixtures import (
     _dagger_engine,  # pyright: ignore[reportPrivateUsage]
@@ -34,7 +34,7 @@ from pytest_dagger_rust.plugin.fixtures import (
     rust_test_options,
     rust_workspace,
 )
-from pytest_dagger_rust.plugin.state import DISPLAY_KEY, SETTINGS_KEY, SHARED_SESSION
+from pytest_dagger_rust.plugin.state import REPORTING_KEY, SETTINGS_KEY, SHARED_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -90,8 +90,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.stash[SETTINGS_KEY] = configuration.read(config)
     config.pluginmanager.register(transcripts, "dagger_rust_sections")
-    config.stash[DISPLAY_KEY] = Display(config)
-    config.pluginmanager.register(config.stash[DISPLAY_KEY], "dagger_rust_display")
+    config.stash[REPORTING_KEY] = BuildReporting(config)
+    config.pluginmanager.register(config.stash[REPORTING_KEY], "dagger_rust_reporting")
     if config.stash[SETTINGS_KEY]["shell"]:
         from pytest_dagger_rust.plugin.shell import ShellOnFailure  # noqa: PLC0415 - for terminals only
 
@@ -122,7 +122,7 @@ def pytest_configure_node(node: Any) -> None:
         from pytest_dagger_rust.plugin.xdist import SessionServer  # noqa: PLC0415 - only for runs with workers
 
         config.stash[_SERVER] = SessionServer(
-            config.stash[SETTINGS_KEY]["connect_timeout"], config.stash[DISPLAY_KEY].progress
+            config.stash[SETTINGS_KEY]["connect_timeout"], config.stash[REPORTING_KEY].progress
         )
     if server := config.stash.get(_SERVER, None):
         node.workerinput[SHARED_SESSION] = (server.address, server.key.hex())

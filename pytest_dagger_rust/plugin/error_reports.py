@@ -29,7 +29,7 @@ def coloured(error: DaggerRustError) -> str:
     return text
 
 
-class ToldOnce:
+class Deduplicator:
     """Shortens what has been shown already, whichever worker has met it first."""
 
     def __init__(self) -> None:

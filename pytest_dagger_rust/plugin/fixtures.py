@@ -15,7 +15,7 @@ import pytest
 from pytest_dagger_rust.builds.images import default_builder_image, default_runtime_image
 from pytest_dagger_rust.errors import EngineUnavailable, WorkspaceError
 from pytest_dagger_rust.plugin import marks
-from pytest_dagger_rust.plugin.state import DISPLAY_KEY, SETTINGS_KEY, SHARED_SESSION
+from pytest_dagger_rust.plugin.state import REPORTING_KEY, SETTINGS_KEY, SHARED_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -49,11 +49,11 @@ def _dagger_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:  # pyright:
     from pytest_dagger_rust.engine.engine import Engine  # noqa: PLC0415 - most runs connect to nothing
 
     settings = _settings(pytestconfig)
-    watch = pytestconfig.stash[DISPLAY_KEY].watch
+    build_log = pytestconfig.stash[REPORTING_KEY].build_log
     try:
         engine = Engine(timeout=settings["connect_timeout"], session=_controllers_session(pytestconfig))
-        watch.progress.follow(lambda: engine.log)
-        with watch.waiting(CONNECTING):
+        build_log.progress.follow(lambda: engine.log)
+        with build_log.waiting(CONNECTING):
             engine.open()
         # When Python ends, it looks through all objects once more, and the SDK has made a hundred thousand of them.
         atexit.register(gc.freeze)
@@ -166,8 +166,8 @@ def _rust_tests(  # pyright: ignore[reportUnusedFunction]
         timeout = _settings(pytestconfig)["test_timeout"]
         return ListedTests(_dagger_engine, build, await list_tests(build, timeout))
 
-    watch = pytestconfig.stash[DISPLAY_KEY].watch
-    with watch.observe(rust_test_options, rust_workspace.root, tests=True) as done:
+    build_log = pytestconfig.stash[REPORTING_KEY].build_log
+    with build_log.observe(rust_test_options, rust_workspace.root, tests=True) as done:
         return _dagger_engine.call(run)
 
 
@@ -224,7 +224,7 @@ def cached_rust_build_factory(
         builder=rust_builder_container,
         runtime=rust_runtime_container,
         excludes=rust_source_excludes,
-        observer=pytestconfig.stash[DISPLAY_KEY].watch,
+        observer=pytestconfig.stash[REPORTING_KEY].build_log,
         caches=_rust_caches,
     )
 

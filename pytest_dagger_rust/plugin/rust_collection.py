@@ -170,7 +170,7 @@ class RustTests:
         path = self._root / file
         return os.path.relpath(path, self._config.rootpath) if path.exists() else file
 
-    def told(self, node: pytest.Item | pytest.Collector, error: BaseException) -> str | None:
+    def failure_text(self, node: pytest.Item | pytest.Collector, error: BaseException) -> str | None:
         """Return the text for an error of this package: whole the first time, and in one line after that."""
         if not isinstance(error, DaggerRustError):
             return None

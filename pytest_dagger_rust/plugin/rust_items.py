@@ -48,7 +48,7 @@ class RustFile(pytest.File):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], _style: Any = None) -> Any:
         """Show an error of the build as its message alone."""
-        return self.tests.told(self, excinfo.value) or super().repr_failure(excinfo)
+        return self.tests.failure_text(self, excinfo.value) or super().repr_failure(excinfo)
 
 
 class RustModule(pytest.Collector):
@@ -119,7 +119,7 @@ class RustTest(pytest.Item):
         """Show what Rust said: no line of Python has anything to do with it."""
         if self.outcome is not None and isinstance(excinfo.value, RustTestFailed):
             return self._shown(self.outcome)
-        return self.tests.told(self, excinfo.value) or super().repr_failure(excinfo, style)
+        return self.tests.failure_text(self, excinfo.value) or super().repr_failure(excinfo, style)
 
     def _shown(self, outcome: Outcome) -> Repr:
         message = outcome.failure or ""

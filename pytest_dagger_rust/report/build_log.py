@@ -30,7 +30,7 @@ class Waits(Protocol):
 
 
 @dataclass
-class Build:
+class BuildRecord:
     """One build, of programs or of tests: its options, the seconds it was waited for, and what came of it."""
 
     options: CargoOptions
@@ -43,11 +43,11 @@ class Build:
 
 
 @dataclass
-class Watch:
+class BuildLog:
     """The builds of one process, in the order they began, its finished waits, and where waits are shown."""
 
     progress: Waits
-    builds: list[Build] = field(default_factory=list[Build])
+    builds: list[BuildRecord] = field(default_factory=list[BuildRecord])
     waits: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
 
     @property
@@ -70,7 +70,7 @@ class Watch:
         self, options: CargoOptions, root: Path, *, tests: bool = False
     ) -> Generator[Callable[[RustBuild | RustTestBuild], None]]:
         """Enclose a build of the workspace at `root`; what it gives is called with the build when there is one."""
-        build = Build(options, root, time.time(), tests)
+        build = BuildRecord(options, root, time.time(), tests)
         self.builds.append(build)
 
         def done(made: RustBuild | RustTestBuild) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_dagger_rust.diagnostics import Diagnostic
-    from pytest_dagger_rust.report.build_log import Build
+    from pytest_dagger_rust.report.build_log import BuildRecord
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class BuildFacts:
         return cls(**known)
 
 
-def facts_of(build: Build) -> BuildFacts:
+def facts_of(build: BuildRecord) -> BuildFacts:
     """Gather the facts of one build, failed or not."""
     common: dict[str, Any] = {
         "name": _name(build),
@@ -103,13 +103,13 @@ def facts_of(build: Build) -> BuildFacts:
     )
 
 
-def _name(build: Build) -> str:
+def _name(build: BuildRecord) -> str:
     # Values of variables may be secrets, and what is told here ends up in files.
     variables = [f"{name}=..." for name in build.options.env]
     return " ".join([*variables, _command(replace(build, options=replace(build.options, env={})))])
 
 
-def _command(build: Build) -> str:
+def _command(build: BuildRecord) -> str:
     return f"cargo {'test' if build.tests else 'build'} {build.options.describe()}".rstrip()
 
 

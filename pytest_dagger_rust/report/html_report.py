@@ -16,11 +16,11 @@ _UNITS = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
 _STEPS = {
     "dependencies": "building the dependency layer",
     "lock": "waiting for another build",
-    "sync": "bringing sources up to date",
-    "seed": "taking compiled dependencies",
+    "update": "bringing sources up to date",
+    "restore": "restoring compiled dependencies",
     "cargo": "cargo",
-    "prove": "proving binaries",
-    "hand_out": "copying binaries out",
+    "verify": "verifying binaries",
+    "copy": "copying binaries out",
 }
 
 

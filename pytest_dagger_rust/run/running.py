@@ -113,7 +113,7 @@ class RunResult:
     def __repr__(self) -> str:
         return f"<RunResult {self._headline()}>{self._tail()}"
 
-    def told(self, lines: int = 5) -> str:
+    def summary(self, lines: int = 5) -> str:
         """Return the command, how it ended, and the last lines of its output, as errors and reports show it."""
         return self._headline() + self._tail(lines)
 
@@ -139,7 +139,7 @@ class RunFailedError(DaggerRustError):
 
     def __init__(self, result: RunResult, reason: str = "") -> None:
         self.result = result
-        super().__init__(reason + result.told())
+        super().__init__(reason + result.summary())
 
 
 class RunTimeoutError(DaggerRustError):
@@ -147,7 +147,7 @@ class RunTimeoutError(DaggerRustError):
 
     def __init__(self, result: RunResult, timeout: float) -> None:
         self.result = result
-        super().__init__(f"stopped after its timeout of {timeout:g} s: {result.told()}")
+        super().__init__(f"stopped after its timeout of {timeout:g} s: {result.summary()}")
 
 
 class RunOptions(SetupOptions, total=False):
@@ -191,7 +191,7 @@ async def run(runtime: Runtime, request: RunRequest) -> RunResult:
     if report.not_started is not None or report.status is None:
         raise ConfigurationError(_not_started(request, report.not_started or ""))
     result = _result(request, report, report.status)
-    transcript.add_run(shlex.join(request.command), result.told(lines=20))
+    transcript.add_run(shlex.join(request.command), result.summary(lines=20))
     if result.timed_out:
         raise RunTimeoutError(result, request.timeout or 0)
     if request.check:
@@ -243,7 +243,7 @@ def _result(request: RunRequest, report: AgentReport, status: Status) -> RunResu
     )
     files = {_path(request, *key): data for key, data in report.files.items()}
     missing = {_path(request, *key): reason for key, reason in report.missing.items()}
-    return dataclasses.replace(result, files=OutputFiles(files, result.told(), missing))
+    return dataclasses.replace(result, files=OutputFiles(files, result.summary(), missing))
 
 
 def _path(request: RunRequest, number: int, inner: str) -> str:

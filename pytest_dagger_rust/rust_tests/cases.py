@@ -64,7 +64,7 @@ class ListingError(DaggerRustError):
 
     def __init__(self, binary: RustTestBinary, result: RunResult) -> None:
         hint = "If it has a main function of its own, its target needs `harness = false` in Cargo.toml."
-        super().__init__(f"{binary.src_path} does not list its tests.\n  {hint}\n\n{result.told()}")
+        super().__init__(f"{binary.src_path} does not list its tests.\n  {hint}\n\n{result.summary()}")
 
 
 Listing: TypeAlias = "list[RustTestCase] | ListingError"

@@ -66,21 +66,21 @@ pub fn dependencies(options: &Options) -> Outcome<()> {
     build.restore_lock()?;
     build.call_cargo()?;
     build.put_right()?;
-    build.hand_out_dependencies()
+    build.copy_out_dependencies()
 }
 
 pub fn build(options: &Options) -> Outcome<()> {
     let mut build = Build::begin(options)?;
     let before = build.messages_before()?;
     build.restore_dependencies()?;
-    build.steps.end("seed");
+    build.steps.end("restore");
     build.restore_lock()?;
     build.call_cargo()?;
     build.steps.end("cargo");
     build.prove_or_repeat()?;
     build.put_right()?;
-    build.steps.end("prove");
-    build.hand_out(before)
+    build.steps.end("verify");
+    build.copy_out(before)
 }
 
 /// Seconds of each step, one after the other.
@@ -143,7 +143,7 @@ impl<'a> Build<'a> {
         build.check_skipped(options.text("skipped")?)?;
         sync(&mut build.volume, &build.inputs, &build.lock)?;
         build.check_surroundings(options.text("variables")?)?;
-        build.steps.end("sync");
+        build.steps.end("update");
         Ok(build)
     }
 
@@ -417,7 +417,7 @@ impl<'a> Build<'a> {
         self.volume.write()
     }
 
-    fn hand_out(&mut self, before: Value) -> Outcome<()> {
+    fn copy_out(&mut self, before: Value) -> Outcome<()> {
         let (tree, target) = (self.volume.tree(), self.volume.target());
         outputs::open(&self.out)?;
         let wanted = outputs::wanted(self.artifacts(), &tree, &target)?;
@@ -432,10 +432,10 @@ impl<'a> Build<'a> {
             let doctests = record::read(&self.volume.work().join("doctests"))?;
             let paths = self.needed_by_tests(&doctests);
             outputs::refuse_stubs(self.executables().collect::<HashSet<_>>().into_iter(), marker)?;
-            outputs::hand_out_tests(&paths, &target, &tree, &self.volume.records.index, &self.out)?;
+            outputs::copy_out_tests(&paths, &target, &tree, &self.volume.records.index, &self.out)?;
             members.extend([("tests", Value::List(tests)), ("doctests", Value::List(doctests))]);
         } else {
-            sizes = outputs::hand_out(&wanted, &self.out, marker)?;
+            sizes = outputs::copy_out(&wanted, &self.out, marker)?;
         }
         self.keep_messages()?;
         let paths = self.rewritten.iter().map(|path| Value::from_bytes(path));
@@ -449,7 +449,7 @@ impl<'a> Build<'a> {
             ),
             ("target_size", Value::number(size.join().unwrap_or_default())),
         ]);
-        self.steps.end("hand_out");
+        self.steps.end("copy");
         self.report(members)
     }
 
@@ -501,7 +501,7 @@ impl<'a> Build<'a> {
         paths
     }
 
-    fn hand_out_dependencies(&mut self) -> Outcome<()> {
+    fn copy_out_dependencies(&mut self) -> Outcome<()> {
         let target = self.volume.target();
         outputs::open(&self.out)?;
         let packages = self.options.path("packages")?;

@@ -58,7 +58,7 @@ def test_dependencies_are_compiled_once_and_an_edit_compiles_own_crates_only(
     assert cold.report.fresh == ()
     assert cold.report.caches == {"dependencies": "new", "target folder": "new"}
     assert set(cold.report.reasons.values()) == {"not built before"}
-    steps = ["dependencies", "lock", "sync", "seed", "cargo", "prove", "hand_out"]
+    steps = ["dependencies", "lock", "update", "restore", "cargo", "verify", "copy"]
     assert list(cold.report.steps) == steps
     sizes = cold.report.sizes
     assert list(sizes) == ["app", "target folder", "dependencies", "downloaded packages"]
