@@ -53,9 +53,9 @@ The Dockerfile with `--mount=type=cache` and the naive Dagger build are as fast 
 directory too. They rely on file times; [freshness by content](how-it-works.md#freshness-by-content) explains the risk.
 
 Three things limit the speed of this plugin. An edit needs two commands on the engine, one that compiles and one that
-runs, of a quarter of a second each. The binary is copied, and it is large if it contains debug information. A cold build
-runs cargo twice, so that dependencies have a layer of their own: the workspace's crates start to compile only after the
-last dependency, and what was compiled is copied into the layer and out of it.
+runs, of a quarter of a second each. The binary is copied, and it is large if it contains debug information. A cold
+build runs cargo twice, so that dependencies have a layer of their own: the workspace's crates start to compile only
+after the last dependency, and what was compiled is copied into the layer and out of it.
 """
 
 
