@@ -35,7 +35,7 @@ class DependenciesFailedError(DaggerRustError):
 
 
 class LayerNeededError(DaggerRustError):
-    """The target folder has no compiled dependencies to start from; never seen by a user."""
+    """The target directory has no compiled dependencies to start from; never seen by a user."""
 
 
 _NO_IMAGE = re.compile(r'failed to resolve image "(?P<image>[^"]+)"')

@@ -1,10 +1,10 @@
-"""The one room that builds the DAG: base image, dependencies from the skeleton, sources, artifacts.
+"""Builds the Dagger graph: base image, dependency build, source build, artifacts.
 
-Two execs do all the work. The first builds the skeleton, and its layer holds every compiled dependency; the engine
-answers it from its cache while the skeleton stays the same, and where the second has a target folder to start from, a
-new layer is done without. The second puts the sources beside a target folder kept
-in a cache volume, seeds that folder from the layer where it has to, and lets cargo compile what changed. What cargo
-built leaves by copy in the exec that built it. `docs/how-it-works.md` tells the whole story.
+The dependency build compiles the skeleton, and its layer holds every compiled dependency. The engine answers it from
+its cache while the skeleton stays the same; it is skipped while the source build has a target directory to start from.
+The source build puts the sources next to a target directory in a cache volume, restores dependencies from the layer
+if they are missing, and lets cargo compile what changed. It copies the binaries out itself. `docs/how-it-works.md`
+explains the details.
 """
 
 from __future__ import annotations
@@ -146,8 +146,8 @@ async def _run_execs(
     try:
         return await _sources(step, packed, dependencies.container.directory(OUT))
     except DependenciesFailedError:
-        # A skeleton that does not build says nothing about the workspace. Without it everything is compiled in the
-        # sources step: slower, and whatever is really wrong is then said in terms of the user's own files.
+        # A skeleton that does not build says nothing about the workspace. Without a layer, the source build compiles
+        # everything: slower, but a genuine error is reported against the user's own files.
         return await _sources(step, packed, None)
 
 

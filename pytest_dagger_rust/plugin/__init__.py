@@ -15,7 +15,7 @@ import pytest
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
 from pytest_dagger_rust.plugin import configuration, fixtures, marks, overrides, transcripts
 from pytest_dagger_rust.plugin.display import BuildReporting
-from pytest_dagger_rust.plugin.error_reports import tell
+from pytest_dagger_rust.plugin.error_reports import write_message
 from pytest_dagger_rust.plugin.fixtures import (
     _dagger_engine,  # pyright: ignore[reportPrivateUsage]
     _rust_build_options,  # pyright: ignore[reportPrivateUsage]
@@ -197,5 +197,5 @@ def pytest_runtest_makereport(
         place = None
         if isinstance(error, ConfigurationError):
             place = overrides.place_in_tests(call.excinfo, item.config.rootpath)
-        tell(report, error, place)
+        write_message(report, error, place)
     return report

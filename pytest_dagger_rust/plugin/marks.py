@@ -68,12 +68,11 @@ def _is_used(metafunc: pytest.Metafunc) -> bool:
             metafunc.fixturenames.append(FIXTURE)
             return True
         raise ConfigurationError(
-            "cached_rust_build is overridden by a fixture that does not ask for the original one, so its options "
-            "are not to be changed."
+            "@rust_build has no effect: your `cached_rust_build` does not request the original fixture."
         )
     own: list[pytest.Mark] = getattr(metafunc.function, "pytestmark", [])
     if any(mark.name == "rust_build" for mark in own):
-        raise ConfigurationError("the test does not ask for cached_rust_build.")
+        raise ConfigurationError("@rust_build has no effect: the test does not request cached_rust_build.")
     return False
 
 
