@@ -1,7 +1,7 @@
 //! Builds the workspace's dependencies, or the workspace itself, from an archive of its sources.
 //!
 //! The volume keeps, between builds, the source tree, the target directory, and proofs of what each artifact was made
-//! from. What the host wants to know goes into one file, report.json.
+//! from. The report for the host is one file, report.json.
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -26,7 +26,7 @@ use crate::tree;
 use crate::volume::{relative, started, Volume, MOST_DEPENDENCIES};
 use crate::{failed, packages};
 
-/// To be raised when the host has to read a report otherwise.
+/// To be raised when the format of the report changes.
 const FORMAT: u64 = 1;
 const LARGEST: u64 = 1 << 30;
 
@@ -38,8 +38,8 @@ const LARGEST: u64 = 1 << 30;
 /// --build-id, --run-id          what names the build, and a file with what names this run of it
 /// --variables                   names the variables that are set for cargo
 /// --clear                       empties the volume, unless it was emptied for the same word before
-/// --restored                    what the dependency build has handed out
-/// --skipped                     names the dependency build to do without
+/// --restored                    what the dependency build copied out
+/// --skipped                     names the dependency build that is skipped
 /// --marker                      what every stub has in it
 pub const OPTIONS: &[&str] = &[
     "volume",
@@ -110,7 +110,7 @@ struct Build<'a> {
     was_interrupted: bool,
     steps: Steps,
     transcript: Transcript,
-    /// What build scripts have written in the tree, and was taken back.
+    /// The sources that build scripts changed, and that were restored.
     rewritten: BTreeSet<Vec<u8>>,
 }
 
@@ -198,7 +198,7 @@ impl<'a> Build<'a> {
         self.volume.forget_outputs(&format!("emptied: it held {MOST_DEPENDENCIES} sets of dependencies"))
     }
 
-    /// Puts the compiled dependencies beside what the volume has; never over it.
+    /// Copies the compiled dependencies that the volume lacks; overwrites nothing.
     fn restore_dependencies(&mut self) -> Outcome<()> {
         let Some(folder) = &self.restored else { return Ok(()) };
         let path = folder.join("build-id");
@@ -377,13 +377,13 @@ impl<'a> Build<'a> {
         Ok(outcome)
     }
 
-    /// Takes back what build scripts have written in the tree, so that no later build is made from it.
+    /// Restores the sources that build scripts changed, so that no later build is made from the change.
     fn put_right(&mut self) -> Outcome<()> {
         let running = self.volume.running();
         let since = started(&self.volume);
         let foreign = tree::remove_foreign(&mut self.volume, since, &self.lock)?;
         if !foreign.is_empty() {
-            // What has written there has to run again, or what it has written is missing the next time.
+            // Those build scripts must run again, or their changes are missing the next time.
             for path in &self.volume.records.build_scripts {
                 tree::touch(&self.volume.tree(), path)?;
             }
@@ -395,9 +395,9 @@ impl<'a> Build<'a> {
         files::remove(&running).at(&running)
     }
 
-    /// Returns what the build before this one has said, for the host to compare.
+    /// Returns the messages of the previous build, for the host to compare.
     fn messages_before(&self) -> Outcome<Value> {
-        // Only what is what was written then: the host reads it as it is.
+        // Only messages that nobody changed since: the host reads them as they are.
         let path = self.volume.root.join("before");
         let text = files::read_if_there(&path, LARGEST).ok().flatten().unwrap_or_default();
         if hex(&digest_of(&text)) != self.volume.records.before {

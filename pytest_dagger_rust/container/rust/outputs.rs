@@ -26,7 +26,7 @@ pub fn open(out: &Path) -> Outcome<()> {
     }
 }
 
-/// Returns what a build hands out of the packages in the tree.
+/// Returns the artifacts of the tree's packages that leave the build.
 ///
 /// Cargo's standard output has what macros print too, so each path is checked.
 pub fn wanted<'a>(
