@@ -205,8 +205,28 @@ def _manifest_path(path: str) -> str:
         real = f"{real}/Cargo.toml"
     if not posixpath.lexists(real):
         hint = "Name the folder of a Cargo package or workspace."
-        raise WorkspaceError("there is no Cargo.toml here", file=Path(real), hint=hint)
+        raise missing_manifest(Path(real.removesuffix("/Cargo.toml")), hint)
     return real
+
+
+def missing_manifest(folder: Path, hint: str) -> WorkspaceError:
+    """Return the error for a folder without a Cargo.toml, with the nearest ones below it."""
+    found = [
+        path.parent.relative_to(folder)
+        for level in ("*", "*/*")
+        for path in folder.glob(f"{level}/Cargo.toml")
+    ]
+    shown = [path.as_posix() for path in found if not any(_is_no_source(part) for part in path.parts)]
+    near = f"There is one in {', '.join(sorted(shown, key=_by_depth)[:3])}. " if shown else ""
+    return WorkspaceError("there is no Cargo.toml here", file=folder, hint=near + hint)
+
+
+def _is_no_source(folder: str) -> bool:
+    return folder.startswith(".") or folder in {"target", "node_modules"}
+
+
+def _by_depth(folder: str) -> tuple[int, str]:
+    return folder.count("/"), folder
 
 
 def _boundary(manifest: str) -> str | None:

@@ -142,7 +142,7 @@ def _messages(lines: Iterable[str]) -> Iterator[object]:
 
 
 def package_name_and_version(package_id: str) -> tuple[str, str]:
-    """Take a package id spec apart, in the form of cargo 1.77 and later or the opaque one before.
+    """Split a package id spec, in the form of cargo 1.77 and later or the opaque one before.
 
     Source: https://doc.rust-lang.org/cargo/reference/pkgid-spec.html
     """

@@ -85,7 +85,7 @@ class CargoOptions:
         return (*flags, *(flag for flag, on in switches.items() if on))
 
     def describe(self) -> str:
-        """Say in one short line how these options differ from a plain `cargo build`."""
+        """Return in one short line how these options differ from a plain `cargo build`."""
         flags = (*self.selection_flags(), *self.build_flags())
         shown = [flag for flag in flags if flag not in ("--profile", "dev")]
         if self.profile != "dev":

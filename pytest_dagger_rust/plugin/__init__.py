@@ -108,7 +108,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say what was configured, and where."""
+    """Return the header line: what is configured, and where."""
     from pytest_dagger_rust.plugin.header import header_line  # noqa: PLC0415 - reads what the header shows
 
     return header_line(config, config.stash[SETTINGS_KEY])
@@ -116,7 +116,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist where the controller's session with the engine is to be had."""
+    """Send a pytest-xdist worker the address of the controller's session with the engine."""
     config: pytest.Config = node.config
     if config.stash.get(_SERVER, None) is None and not os.environ.get("DAGGER_SESSION_PORT"):
         from pytest_dagger_rust.plugin.xdist import SessionServer  # noqa: PLC0415 - only for runs with workers

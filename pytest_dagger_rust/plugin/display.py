@@ -1,4 +1,4 @@
-"""The part of the plugin that shows and sums up what is built: hooks that keep pytest's own output whole."""
+"""The hooks that show and summarise builds, and keep pytest's own output whole."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.report.facts import BuildFacts
     from pytest_dagger_rust.report.progress import Progress
 
-# Where the controller finds what a worker has built.
+# The key under which a worker sends what it built.
 _WORKERS_BUILDS = "dagger_rust_builds"
 
 
 class BuildReporting:
-    """The hooks of one pytest process; what they need is loaded only when there is something to show."""
+    """The hooks of one pytest process; what they need is loaded when there is something to show."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -37,7 +37,7 @@ class BuildReporting:
 
     @functools.cached_property
     def progress(self) -> Progress:
-        """The waits of this process, or where it is the controller, of its workers."""
+        """The waits of this process, and of its workers if it is the controller."""
         from pytest_dagger_rust.plugin.terminal import display_for  # noqa: PLC0415
         from pytest_dagger_rust.report.progress import Progress  # noqa: PLC0415
 
@@ -69,16 +69,16 @@ class BuildReporting:
     def pytest_runtest_logstart(
         self, nodeid: str, location: tuple[str, int | None, str]
     ) -> Generator[None, None, None]:
-        """Let pytest write where it left off."""
+        """Hide the progress line while pytest writes."""
         self._current = (nodeid, location)
-        # What was waited for while tests were collected is none of this test's time.
+        # Waits during collection are not part of this test's time.
         self._waited = self._seconds_waited()
         with self._paused():
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Take waits out of a test's time: they are listed on their own, and no test is to blame for them."""
+        """Subtract waits from the test's time; they are listed on their own."""
         report = yield
         waited = self._seconds_waited()
         report.duration = max(report.duration - (waited - self._waited), 0.0)
@@ -87,7 +87,7 @@ class BuildReporting:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
-        """Let pytest write where it left off, and an error that was shown before only once."""
+        """Hide the progress line while pytest writes, and shorten an error that was shown before."""
         if not self._is_worker:
             self._deduplicator.shorten(report, colours=self._config.get_terminal_writer().hasmarkup)
         with self._paused():
@@ -95,7 +95,7 @@ class BuildReporting:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take what a worker has built, and wait no longer for what it waited for, should it have died."""
+        """Read what a worker built, and end its waits in case it died."""
         if "progress" in vars(self):
             self.progress.forget(node.gateway.id)
         sent = getattr(node, "workeroutput", {}).get(_WORKERS_BUILDS)
@@ -107,7 +107,7 @@ class BuildReporting:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """Show nothing any more, and hand on what was built: to the controller, or to files and tables."""
+        """Stop progress, and pass on what was built: to the controller, or to files and tables."""
         self._stop()
         if self._is_worker and "build_log" in vars(self):
             output: dict[str, Any] = getattr(self._config, "workeroutput", {})
@@ -146,7 +146,7 @@ class BuildReporting:
         return list(longest.items())
 
     def pytest_unconfigure(self) -> None:
-        """End the thread also where the session did not begin."""
+        """End the thread, also if the session did not start."""
         self._stop()
 
     def _seconds_waited(self) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dagger_rust.builds.images import default_builder_image, default_runtime_image
-from pytest_dagger_rust.errors import EngineUnavailable, WorkspaceError
+from pytest_dagger_rust.errors import EngineUnavailable
 from pytest_dagger_rust.plugin import marks
 from pytest_dagger_rust.plugin.state import REPORTING_KEY, SETTINGS_KEY, SHARED_SESSION
 
@@ -84,12 +84,12 @@ def dagger_client(_dagger_engine: Engine) -> dagger.Client:
 @pytest.fixture(scope="session")
 def rust_workspace(pytestconfig: pytest.Config) -> RustWorkspace:
     """The Cargo workspace under test; override this to load another one."""
-    from pytest_dagger_rust.workspace import RustWorkspace  # noqa: PLC0415
+    from pytest_dagger_rust.workspace import RustWorkspace, missing_manifest  # noqa: PLC0415
 
     folder = pytestconfig.rootpath / _settings(pytestconfig)["workspace"]
     if not (folder / "Cargo.toml").exists():
         hint = "Name the workspace's folder, relative to rootdir, with the ini option dagger_rust_workspace."
-        raise WorkspaceError("there is no Cargo.toml here", file=folder, hint=hint)
+        raise missing_manifest(folder, hint)
     return RustWorkspace.load(folder)
 
 

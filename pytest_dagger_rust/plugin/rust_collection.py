@@ -146,7 +146,7 @@ class RustTests:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker of pytest-xdist where the results of all workers are kept."""
+        """Send a pytest-xdist worker the folder with the results of all workers."""
         node.workerinput[SHARED_FOLDER] = str(self._results_folder())
 
     def pytest_unconfigure(self) -> None:

@@ -134,7 +134,7 @@ class RustTest(pytest.Item):
         return Repr(reprtraceback=ReprTraceback([entry], None, style="native"), reprcrash=place)
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Say where the test is: in which line, only rustdoc tells."""
+        """Return where the test is; only doctests have a known line."""
         name = self.nodeid.partition("::")[2]
         if not self.case.is_doctest:
             return self.path, 0, name

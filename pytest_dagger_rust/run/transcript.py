@@ -40,7 +40,7 @@ class Log:
             self.lost += excess
 
     def mark(self) -> None:
-        """Let `since_mark` begin here."""
+        """Set the mark that `since_mark` starts from."""
         self._mark = self.lost + len(self._data)
 
     @property
