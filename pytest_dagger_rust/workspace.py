@@ -38,10 +38,10 @@ __all__ = ["Package", "RustWorkspace", "Skeleton", "Target"]
 class RustWorkspace:
     """A Cargo workspace, or a single package, which cargo treats as a workspace of one.
 
-    `packages` are the members. `local_packages` are those that lie in the repository but are no members:
-    reached by path, `[patch]` or `[replace]`. `default_members` are what cargo builds when no package is
-    named. `lock` is the text of Cargo.lock, None when there is none; `toolchain` the channel that rust-
-    toolchain.toml asks for. Nothing outside the folder `boundary` is ever read.
+    `packages` are the members. `local_packages` are packages in the repository that are no members, reached by path,
+    `[patch]` or `[replace]`. `default_members` are what cargo builds if no package is named. `lock` is the text of
+    `Cargo.lock`, None if there is none. `toolchain` is the channel that `rust-toolchain.toml` names. Nothing outside
+    the folder `boundary` is read.
     """
 
     root: Path
@@ -60,21 +60,21 @@ class RustWorkspace:
         """Read the workspace that the package or workspace at `path` belongs to.
 
         `path` is a folder or a Cargo.toml. `boundary` is the folder that holds everything the workspace may
-        read: by default the enclosing git repository, or the workspace's root where there is none. Raises
-        WorkspaceError with file and line when cargo would reject the workspace too, or when it leads out of
-        the boundary.
+        read: by default the enclosing git repository, or the workspace's root if there is none. Raises
+        WorkspaceError with file and line if cargo would reject the workspace, or if it leads out of the
+        boundary.
         """
         return _Loader(os.fspath(path), boundary).load()
 
     def package(self, name: str) -> Package:
-        """Return the member named `name`; raises KeyError when there is none."""
+        """Return the member named `name`; raise KeyError if there is none."""
         for package in self.packages:
             if package.name == name:
                 return package
         raise KeyError(name)
 
     def skeleton(self, lock: str | None = None) -> Skeleton:
-        """Reduce the workspace to what its dependencies are compiled from.
+        """Return the skeleton that its dependencies are compiled from.
 
         `lock` is the text of a generated Cargo.lock, for a workspace that has none of its own.
         """
@@ -107,7 +107,7 @@ class _Loader:
         self._manifests = Manifests(self._tree)
 
     def load(self) -> RustWorkspace:
-        """Find the root, then everything below it."""
+        """Read the root, then everything below it."""
         self._tree.require(self._start)
         start = self._manifests.read(self._start)
         root = self._manifests.find_root(self._start) or self._start

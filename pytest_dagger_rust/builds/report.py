@@ -39,5 +39,5 @@ class BuildReport:
 
     @property
     def warnings(self) -> int:
-        """How many warnings the compiler gave for the workspace's own packages."""
+        """The number of compiler warnings in the workspace's own packages."""
         return sum(1 for diagnostic in self.diagnostics if diagnostic.level == "warning")

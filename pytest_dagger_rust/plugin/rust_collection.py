@@ -1,4 +1,4 @@
-"""The part of the pytest plugin for Rust tests: loaded where they are asked for, shared by all their nodes."""
+"""Collects and runs Rust tests; loaded if they are requested, shared by all their nodes."""
 
 from __future__ import annotations
 
