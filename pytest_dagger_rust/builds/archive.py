@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import IO
 
-# Folders that hold no input of a build. Cargo's target folder and most tools' caches mark themselves with a
+# Folders that hold no input of a build. Cargo's target directory and most tools' caches mark themselves with a
 # CACHEDIR.TAG (https://bford.info/cachedir/), so they need no name here; `target` may be a module of the user's.
 DEFAULT_EXCLUDES = frozenset(
     {".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".venv", ".tox", ".nox"}

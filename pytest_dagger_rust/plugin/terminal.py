@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
     from _pytest.capture import CaptureManager
 
-    from pytest_dagger_rust.report.progress import Display
+    from pytest_dagger_rust.report.progress import ProgressDisplay
 
 # Seconds: what is over sooner is not worth a line, and a log has no need of more lines than this.
 FIRST_ON_TERMINAL, FIRST_IN_LOG = 0.4, 1.0
@@ -103,7 +103,7 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def display_for(config: pytest.Config, resume: Callable[[], None]) -> Display | None:
+def display_for(config: pytest.Config, resume: Callable[[], None]) -> ProgressDisplay | None:
     """Choose how to show progress: None with -q, without a terminal reporter, and in a worker of pytest-xdist."""
     reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     capture: CaptureManager | None = config.pluginmanager.get_plugin("capturemanager")

@@ -1,4 +1,4 @@
-"""Results of Rust tests: run in batches when the first one is asked for, shared by all workers of pytest-xdist."""
+"""Results of Rust tests: run in batches when the first is requested, shared by all pytest-xdist workers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BUDGET = 5
 
 @dataclass(frozen=True)
 class RustTestResults:
-    """What has been run in this session, kept in `folder`: a file for each test, by the digest of its node id.
+    """The results of this session, kept in `folder`: a file for each test, named by the digest of its node id.
 
     `run` runs jobs and returns the results of those that it came to. A result is taken once: a test that is run
     again, by a plugin for flaky ones, is really run again.
@@ -42,13 +42,13 @@ class RustTestResults:
         ahead: Callable[[], Iterable[tuple[str, RustTestCase]]],
         failures: int,
     ) -> RunResult:
-        """Return the result of a test, and run it where it has none.
+        """Return the result of a test; run the test if there is none.
 
         `ahead` returns the tests of this session by node id in the order in which they will be asked for: those
         without a result are run together with it. After `failures` of them no more are started, 0 meaning that none
         is held back.
         """
-        # A worker that has its result does not wait for the batch of another one.
+        # A stored result is returned without waiting for another worker's batch.
         result = self._stored(node_id)
         if result is None:
             with self._locked():
@@ -81,7 +81,7 @@ class RustTestResults:
         return None
 
     def _store(self, node_id: str, result: bytes) -> None:
-        # Whoever reads it meanwhile reads all of it or nothing.
+        # Readers see the whole file or none.
         path = self._path(node_id)
         unfinished = path.with_suffix(f".{os.getpid()}")
         unfinished.write_bytes(result)
@@ -92,7 +92,7 @@ class RustTestResults:
 
     @contextlib.contextmanager
     def _locked(self) -> Generator[None]:
-        # Whatever happens to the worker that runs a batch, the lock goes with it.
+        # The lock ends with the worker that holds it.
         with (self.folder / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

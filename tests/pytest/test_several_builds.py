@@ -166,7 +166,7 @@ def test_it({argument}):
 @pytest.mark.parametrize(
     ("argument", "words"),
     [
-        ("", "*:8: *does not ask for cached_rust_build."),
+        ("", "*:8: *the test does not request cached_rust_build."),
         ("cached_rust_build", "*:8: *is overridden by a fixture*"),
     ],
 )
