@@ -75,7 +75,7 @@ class BuildRequest:
 
     def dependency_arguments(self, skeleton: Skeleton) -> tuple[str, ...]:
         """Return cargo's subcommand and flags for the skeleton."""
-        return ("build", *skeleton.selection(self.options, tests=self.tests), *self.options.build_flags())
+        return (*skeleton.command(self.options, tests=self.tests), *self.options.build_flags())
 
     def source_arguments(self) -> tuple[str, ...]:
         """Return cargo's subcommand and flags for the sources."""
