@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import tomli_w
 
+from pytest_dagger_rust.manifests.cargo_config import lock_path
 from pytest_dagger_rust.manifests.lockfile import STUB_VERSION
 from pytest_dagger_rust.manifests.patches import Patches
 from pytest_dagger_rust.skeleton import selection, stubs
@@ -153,7 +154,9 @@ def _files(plan: Plan, patches: Patches, lock: Lock | None) -> dict[str, str]:
     files.update({plan.relative(path): tomli_w.dumps(document) for path, document in documents.items()})
     if lock is not None:
         versions = {item.package.name: item.package.version for item in plan.stubs}
-        files["Cargo.lock"] = lock.masked(versions, patches.unused())
+        files[plan.relative(lock_path(plan.configs, plan.root.directory))] = lock.masked(
+            versions, patches.unused()
+        )
     return files
 
 

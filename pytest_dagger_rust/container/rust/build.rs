@@ -284,7 +284,7 @@ impl<'a> Build<'a> {
             .args(["--verbose", "--message-format=json-diagnostic-rendered-ansi"])
             .args(flags);
         command.envs(cargo::variables(&self.volume.target(), &self.volume.tree()));
-        command.envs(more).current_dir(&self.root);
+        command.envs(cargo::incremental(words)).envs(more).current_dir(&self.root);
         command
     }
 
@@ -315,7 +315,9 @@ impl<'a> Build<'a> {
     /// Returns the flags that make cargo hand doctests to rustdoc, where there may be any.
     fn doctest_words(&self, words: &[OsString]) -> Option<Vec<OsString>> {
         let is_any = self.artifacts().any(|artifact| artifact.has_doctests && artifact.is_test);
-        if !is_any || words.iter().any(|word| word == "--bin" || word == "--example") {
+        // A dependency build compiles tests without having any to list.
+        let is_all = words.iter().any(|word| word == "--tests");
+        if !is_any || !is_all || words.iter().any(|word| word == "--bin" || word == "--example") {
             return None;
         }
         let replaced = words.iter().map(|word| if word == "--tests" { "--doc".into() } else { word.clone() });
