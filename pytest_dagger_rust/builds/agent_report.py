@@ -56,12 +56,14 @@ class AgentReport:
 class Record:
     """How cargo calls a test binary, or rustdoc for the doctests of a library.
 
-    `listed` and `ignored` are what rustdoc answers where it is asked for its tests.
+    `triple` is the target that a test binary was built for. `listed` and `ignored` are what rustdoc answers where it
+    is asked for its tests.
     """
 
     program: str
     folder: str
     environment: dict[str, str]
+    triple: str = ""
     arguments: tuple[str, ...] = ()
     listed: str = ""
     ignored: str = ""
@@ -191,6 +193,7 @@ def _records(fields: _Fields, name: str, program: str) -> tuple[Record, ...]:
             program=record.text(program),
             folder=record.text("folder"),
             environment={key: str(value) for key, value in record.pairs("environment")},
+            triple="" if is_doctest else record.text("triple"),
             arguments=record.texts("arguments") if is_doctest else (),
             listed=record.text("listed") if is_doctest else "",
             ignored=record.text("ignored") if is_doctest else "",

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.run.running import RunResult
     from pytest_dagger_rust.rust_tests.cases import RustTestCase
 
-_PASSED = re.compile(r"test result: ok\. 1 passed; 0 failed; ")
 _PANIC = re.compile(
     r"^(?:thread '.*?'(?: \(\d+\))? panicked at )(?:'(?P<old>.*)', )?(?P<file>[^\n']+?):(?P<line>\d+):\d+:?$",
     re.MULTILINE,
 )
 _ERROR = re.compile(r"^Error: .*", re.MULTILINE)
 _NOTE = re.compile(r"\n?note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n")
+_NONE = re.compile(r"\A\nrunning 0 tests\n")
 _BEGIN = re.compile(r"\A\nrunning 1 test\n")
 _END = re.compile(
     r"(?:test \S+(?: - should panic)? \.\.\. )?(?:ok|FAILED)\n(?=\n(?:failures:|test result: ))"
@@ -65,9 +65,10 @@ def _failure(case: RustTestCase, result: RunResult, timeout: float) -> str | Non
     if result.signal:
         return f"died of {result.signal}"
     if result.exit_code == 0:
-        if case.name is None or _PASSED.search(result.stdout, max(0, len(result.stdout) - 1000)):
-            return None
-        return "ended the process with exit code 0 before it was over"
+        # The exit code decides, as with cargo: what is printed after the harness's last line, or nowhere at all
+        # because standard output was closed, says nothing.
+        is_missing = case.name is not None and _NONE.match(result.stdout)
+        return f"the test binary has no test {case.name} any more" if is_missing else None
     return "failed" if result.exit_code == 101 else f"ended the process with exit code {result.exit_code}"
 
 

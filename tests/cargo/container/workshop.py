@@ -17,7 +17,7 @@ from pytest_dagger_rust.skeleton.stubs import STUB_MARKER
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SOURCES = Path(archive.__file__).parents[0] / "container/rust"
+SOURCES = Path(archive.__file__).parents[1] / "container/rust"
 FLAGS = ("--edition=2021", "-Cpanic=abort", "-Cstrip=symbols")
 
 
