@@ -21,6 +21,7 @@ _BEGIN = re.compile(r"\A\nrunning 1 test\n")
 _END = re.compile(
     r"(?:test \S+(?: - should panic)? \.\.\. )?(?:ok|FAILED)\n(?=\n(?:failures:|test result: ))"
 )
+_ENDED = re.compile(r"^test \S+(?: - should panic)? \.\.\. (?:ok|FAILED)$", re.MULTILINE)
 _TOLD = re.compile(r"---- \S+ stdout ----\n(?P<text>(?:.*\n)*?)\n*failures:\n")
 
 
@@ -83,6 +84,27 @@ def _without_harness(case: RustTestCase, stdout: str) -> tuple[str, str]:
         return text, ""
     told = _TOLD.search(text, ends[-1].end())
     return text[: ends[-1].start()], told["text"].strip() if told else ""
+
+
+def read_shared_outcome(case: RustTestCase, result: RunResult, timeout: float) -> Outcome:
+    """Find one test in the output of a process that has run several; each has an equal share of its time."""
+    name, text = re.escape(case.name or ""), result.stdout
+    ended = re.search(rf"^test {name}(?: - should panic)? \.\.\. (?:.*\n)??(ok|FAILED)$", text, re.MULTILINE)
+    seconds = result.seconds / max(1, len(_ENDED.findall(text)))
+    if ended is None:
+        failure = _failure(case, result, timeout) or "its process ended before it was over"
+        stderr, panic = panic_of(result.stderr)
+        return Outcome(failure, text, stderr, panic, seconds)
+    if ended[1] == "ok":
+        return Outcome(None, "", "", None, seconds)
+    told = re.search(
+        rf"^---- {name} stdout ----\n((?:.*\n)*?)(?=---- .* stdout ----$|\n*failures:$)", text, re.MULTILINE
+    )
+    before, panic = panic_of(told[1] if told else "")
+    error = _ERROR.search(before)
+    last = before.strip().rpartition("\n")[2]
+    failure = panic.message if panic else error[0] if error else last or "failed"
+    return Outcome(failure, before.strip("\n"), "", panic, seconds)
 
 
 def panic_of(stderr: str) -> tuple[str, Panic | None]:
