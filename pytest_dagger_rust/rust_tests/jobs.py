@@ -98,7 +98,7 @@ def _command(limits: Limits) -> list[str]:
         budget=f"{limits.budget:g}",
         failures=limits.failures,
         parallel=limits.parallel,
-        **{"put-back": "yes" if limits.puts_back else None},
+        slow="end" if limits.puts_back else None,
     )
 
 

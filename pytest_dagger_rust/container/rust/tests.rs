@@ -19,13 +19,13 @@ use crate::process::{described, grouped, kill_descendants, pipe, protect, wait_f
 use crate::run::{seconds, Run};
 
 /// `agent tests --jobs FILE --result FOLDER --limit BYTES [--timeout SECONDS] [--budget SECONDS] [--failures COUNT]
-/// [--parallel COUNT] [--put-back yes]`
+/// [--parallel COUNT] [--slow end]`
 ///
 /// Of each stream the first and the last --limit bytes are kept. After --budget, or with --failures failed jobs, no
-/// more are started; 0 is no such limit. With --put-back, jobs that are still running after --budget are ended once
+/// more are started; 0 is no such limit. With --slow end, jobs that are still running after --budget are ended once
 /// another has a result, and have an empty one.
 pub const OPTIONS: &[&str] =
-    &["jobs", "result", "limit", "timeout", "budget", "failures", "parallel", "put-back"];
+    &["jobs", "result", "limit", "timeout", "budget", "failures", "parallel", "slow"];
 
 const MAGIC: &str = "pytest-dagger-rust results 1\n";
 
@@ -97,7 +97,7 @@ impl<'a> Scheduler<'a> {
             budget: budget.map(Duration::from_secs_f64),
             failures: options.numbers("failures")?.pop().unwrap_or(0),
             parallel: options.numbers("parallel")?.pop().filter(|count| *count > 0).unwrap_or(processors),
-            puts_back: options.optional("put-back").is_some(),
+            puts_back: options.optional("slow").is_some_and(|word| word == "end"),
             started: Instant::now(),
             next: 0,
             failed: 0,
