@@ -28,7 +28,8 @@ class AgentReport:
 
     `build_id` names what was built and `run_id` the run that built it: another one's where the engine has answered
     from its cache. `volume` is the state of the cache volume, `starts` says when packages began to be compiled, and
-    `ends` when each artifact was done. `rewritten` are the paths that build scripts have written in the tree.
+    `ends` when each artifact was done. `rewritten` are the paths that build scripts have written in the tree, and
+    `home` is cargo's home.
     """
 
     build_id: str
@@ -50,6 +51,7 @@ class AgentReport:
     tests: tuple[Record, ...]
     doctests: tuple[Record, ...]
     dependencies: AgentReport | None
+    home: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,7 @@ def _read(fields: _Fields) -> AgentReport:
         tests=_records(fields, "tests", "executable"),
         doctests=_records(fields, "doctests", "rustdoc"),
         dependencies=_read(fields.fields("dependencies")) if fields.has("dependencies") else None,
+        home=fields.text("home") if fields.has("home") else "",
     )
 
 

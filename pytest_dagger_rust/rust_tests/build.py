@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.builds.agent_report import AgentReport, Record
     from pytest_dagger_rust.builds.messages import Artifact
     from pytest_dagger_rust.builds.options import CargoOptions
+    from pytest_dagger_rust.builds.pipeline import Made
     from pytest_dagger_rust.builds.report import BuildReport
     from pytest_dagger_rust.workspace import RustWorkspace
 
@@ -102,14 +103,23 @@ async def build_tests(
             tests=True,
         )
         made = await run_build(request, started)
-    container = runner or builder
-    for name in ("target", "files"):
-        container = container.with_mounted_directory(f"{VOLUME}/{name}", made.out.directory(name))
+    container = await _with_surroundings(runner or builder, made)
     # Cargo tells of them as they get done; every worker of pytest-xdist has to have them in the same order.
     found = (*_binaries(workspace, made.said), *_doctests(made.said))
     binaries = tuple(sorted(found, key=lambda b: (b.src_path, b.kind == "doc", b.kind, b.target)))
     container = agent.installed(client, container, agent.folder(client, builder, made.libc))
     return RustTestBuild(binaries, made.report, client, container, HostInputs(client))
+
+
+async def _with_surroundings(container: dagger.Container, made: Made) -> dagger.Container:
+    """Return the container with what tests look for, and may write to, as whichever user they run."""
+    owner = await container.user()
+    places = {f"{VOLUME}/target": "target", f"{VOLUME}/files": "files"}
+    # What calls cargo finds the workspace's own packages without a network.
+    places |= {f"{made.said.home}/{name}": f"packages/{name}" for name in ("registry", "git")}
+    for place, name in places.items():
+        container = container.with_mounted_directory(place, made.out.directory(name), owner=owner)
+    return container
 
 
 def _binaries(workspace: RustWorkspace, said: AgentReport) -> Iterator[RustTestBinary]:

@@ -24,7 +24,7 @@ use crate::record;
 use crate::sync::{apply, sync, Inputs};
 use crate::tree;
 use crate::volume::{relative, started, Volume, MOST_DEPENDENCIES};
-use crate::{failed, packages};
+use crate::{failed, offline, packages};
 
 /// To be raised when the host has to read a report otherwise.
 const FORMAT: u64 = 1;
@@ -318,8 +318,11 @@ impl<'a> Build<'a> {
     fn known_triples(&self) -> Outcome<Vec<String>> {
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let mut command = cargo::command(&rustc);
-        let output =
-            command.args(["--print", "target-list"]).current_dir(&self.root).output().at(Path::new(&rustc))?;
+        let output = command
+            .args(["--print", "target-list"])
+            .current_dir(&self.root)
+            .output()
+            .at(Path::new(&rustc))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let triples: Vec<String> = text.lines().map(String::from).collect();
         if triples.is_empty() {
@@ -456,6 +459,11 @@ impl<'a> Build<'a> {
             let paths = self.needed_by_tests(&doctests);
             outputs::refuse_stubs(self.executables().collect::<HashSet<_>>().into_iter(), marker)?;
             outputs::hand_out_tests(&paths, &target, &self.out)?;
+            let lock =
+                fs::read_to_string(self.out.join("files").join(self.options.one("root")?).join("Cargo.lock"));
+            let packages = self.options.path("packages")?;
+            offline::hand_out(&packages, &lock.unwrap_or_default(), &self.out.join("packages"))?;
+            members.push(("home", record::text(packages::home().as_os_str())));
             members.extend([("tests", Value::List(tests)), ("doctests", Value::List(doctests))]);
         } else {
             sizes = outputs::hand_out(&wanted, &self.out, marker)?;

@@ -124,9 +124,7 @@ impl<'a> Scheduler<'a> {
     }
 
     fn may_start(&self) -> bool {
-        self.next < self.jobs.len()
-            && (self.failures == 0 || self.failed < self.failures)
-            && !self.is_over()
+        self.next < self.jobs.len() && (self.failures == 0 || self.failed < self.failures) && !self.is_over()
     }
 
     fn is_over(&self) -> bool {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -123,3 +126,20 @@ def test_variables_of_the_configuration_reach_the_tests(workshop: Workshop) -> N
         environment = dict(record["environment"])
         assert environment["PLAIN"] == "plain"
         assert environment["PLACE"] == f"{workshop.volume}/files/here"
+
+
+def test_the_packages_of_the_workspace_are_handed_out(workshop: Workshop) -> None:
+    """Those that its lock file names, and no others: tests that call cargo need no network."""
+    home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo")) / "registry"
+    crates = sorted(home.glob("cache/*/cfg-if-1.*.crate"))
+    if not crates or not any(home.glob("index/*/.cache/cf/g-/cfg-if")):
+        pytest.skip("cargo's home has no package cfg-if")
+    version = crates[-1].stem.removeprefix("cfg-if-")
+    shutil.copytree(home, workshop.folder / "packages/registry", ignore=shutil.ignore_patterns("src", ".git"))
+    workshop.options = ("test", "--no-fail-fast")
+    manifest = FILES["Cargo.toml"] + f'[dev-dependencies]\ncfg-if = "={version}"\n'
+    workshop.write({**FILES, "Cargo.toml": manifest})
+    assert workshop.build()["home"] == str(workshop.folder / "home")
+    out = workshop.out / "packages/registry"
+    assert [path.name for path in out.glob("cache/*/*")] == [f"cfg-if-{version}.crate"]
+    assert [path.name for path in out.glob("index/*/.cache/*/*/*")] == ["cfg-if"]
