@@ -122,6 +122,9 @@ class RustTest(pytest.Item):
         """Show what Rust said: no line of Python has anything to do with it."""
         if self.outcome is not None and isinstance(excinfo.value, RustTestFailed):
             return self._shown(self.outcome)
+        if isinstance(excinfo.value, pytest.fail.Exception):
+            # Of another plugin, as pytest-timeout: where it came upon the test is nothing to the user.
+            return str(excinfo.value)
         return self.tests.told(self, excinfo.value) or super().repr_failure(excinfo, style)
 
     def _shown(self, outcome: Outcome) -> Repr:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BINARY = RustTestBinary("package", "target", "lib", "src/lib.rs", True, "/t", "/", {})
-LIBRARY = RustTestBinary("package", "target", "doc", "src/lib.rs", True, "/d", "/", {}, (), ("a", "b"))
+LIBRARY = RustTestBinary("package", "target", "doc", "src/lib.rs", True, "/d", "/", {}, names=("a", "b"))
 
 
 def result(status: str = "exited 0", stdout: bytes = b"") -> bytes:
