@@ -262,6 +262,6 @@ async def build(
         client,
         engine,
         agents=agent.Agents(
-            agent.program(builder, agent.BUILDER, made.libc), agent.folder(client, builder, made.libc)
+            agent.program(client, builder, agent.BUILDER, made.libc), agent.folder(client, builder, made.libc)
         ),
     )

@@ -216,14 +216,14 @@ def _exec(
     skipped_layer: str = "",
 ) -> _Exec:
     request = step.request
-    program = agent.program(request.builder, agent.BUILDER, request.libc)
+    program = agent.program(request.client, request.builder, agent.BUILDER, request.libc)
     container = _mounted(step, phase, packed, program)
     if restored is not None:
         container = container.with_mounted_directory(RESTORED, restored)
     for name, value in request.options.env.items():
         container = container.with_env_variable(name, value)
     variables = _digest(*_pairs(request.options))
-    build_id = _digest(agent.source(agent.BUILDER), packed.digest, step.root, *arguments, variables)
+    build_id = _digest(agent.digest(), packed.digest, step.root, *arguments, variables)
     options = agent.options(
         {
             **_PLACES,
@@ -291,7 +291,9 @@ async def _read_failure(step: _Step, build_id: str) -> str:
     container = (
         request.builder.with_mounted_cache(VOLUME, _volume(step, "sources"), owner=step.user)
         .with_mounted_directory(OUT, request.client.directory(), owner=step.user)
-        .with_mounted_file(agent.PROGRAM, agent.program(request.builder, agent.BUILDER, request.libc))
+        .with_mounted_file(
+            agent.PROGRAM, agent.program(request.client, request.builder, agent.BUILDER, request.libc)
+        )
         .with_exec([agent.PROGRAM, "failure", *options])
     )
     return await container.file(place).contents()

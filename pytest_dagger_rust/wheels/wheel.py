@@ -207,10 +207,12 @@ async def _packed(
                 "python": request.python,
             }
         )
+        # A volume of another owner is another volume.
+        packages, user = request.client.cache_volume("pytest-dagger-rust-packages"), await builder.user()
         container = (
             (await _with_maturin(request, builder, program, Path(scratch)))
-            .with_mounted_cache(PACKAGES, request.client.cache_volume("pytest-dagger-rust-packages"))
-            .with_mounted_directory(OUT, request.client.directory())
+            .with_mounted_cache(PACKAGES, packages, owner=user)
+            .with_mounted_directory(OUT, request.client.directory(), owner=user)
             .with_mounted_file(f"{INPUT}/{tree.path.name}", request.client.host().file(str(tree.path)))
             .with_mounted_file(library, built.file(shared[0]))
             .with_mounted_file(report, built.artifacts.file("report.json"))
