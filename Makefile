@@ -41,7 +41,7 @@ nox: venv ## set everything up, then run the quick tests with the lowest and the
 bench: venv ## set everything up, then measure everything and write docs/performance.md
 	@$(WITH_STACK) python -m benchmarks $(ARGS)
 
-lint: venv ## check style, types, pages, and what would be published
+lint: venv ## check style, types, pages, and the packages to publish
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
@@ -55,20 +55,20 @@ lint: venv ## check style, types, pages, and what would be published
 docs: venv ## build the documentation as a site, in site/
 	@$(BUILD_DOCS)
 
-format: venv ## bring the sources into the project's style
+format: venv ## format the sources
 	@$(VENV)/ruff check --fix .
 	@$(VENV)/ruff format .
 
-up: venv ## bring engine, registry and images up
+up: venv ## start engine and registry, build images
 	@$(VENV)/python -m dev.stack up
 
 down: ## end everything that was started
 	@$(PYTHON) -m dev.stack down
 
-browser: venv ## install the browser that tests look at the report with, where apt-get can
+browser: venv ## install the browser that tests open the report in (needs apt-get)
 	@$(VENV)/python -m dev.stack browser
 
-status: ## tell what runs
+status: ## show what runs
 	@$(PYTHON) -m dev.stack status
 
 env: venv ## the same as up, and print what a shell needs: eval "$(make -s env)"

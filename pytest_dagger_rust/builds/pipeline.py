@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 Phase = Literal["dependencies", "sources"]
 
 VOLUME = "/pytest-dagger-rust"
-# To be raised when what the agent keeps on a volume is no longer what an earlier one has kept there.
+# Raise it when the agent changes the layout of a volume.
 VOLUME_LAYOUT = "3"
 PACKAGES = "/pytest-dagger-rust-packages"
 INPUT = "/pytest-dagger-rust-input"
