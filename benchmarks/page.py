@@ -30,29 +30,32 @@ SITUATIONS = (
 INTRODUCTION = """\
 # Performance
 
-Written by `make bench`, which measures each application with all its peers in one run, on one machine ({cores} cores,
-{machine}): published ones with their lock files, in the dev profile, built by the machine's own toolchain on both
-sides. Seconds are from the start of a command to its end, after the output of the program. Absolute figures are those
-of one machine; ratios are what can be compared.
+Written by `make bench`, which measures each application and all tools in one run, on one machine ({cores} cores,
+{machine}). The applications are published ones, with their lock files, in the dev profile. The machine's own toolchain
+builds on both sides. Times run from the start of a command to its end, after the output of the program. Compare the
+ratios: absolute times are those of one machine.
 
-- *floor* is a pytest run of one test that only imports dagger. Everything this plugin does is above it, and so is
-  what the peers on the engine do, which import dagger too.
-- *cargo build* is the limit: the machine's own, without a container.
-- *cargo-chef*, the *Dockerfile* with a cache mount and *the blog post's listing* that this project began with build
-  on the same engine. Installing cargo-chef is not counted.
-- Figures are medians of builds in turns: every peer's first, then every peer's second, and so on. Cold and with a
-  bumped dependency, the last three are measured once. Packages had been downloaded before; in the cold build,
-  cargo-chef and the blog post's listing download them, and the Dockerfile what its own volume lacks.
+- *floor* is a pytest run of one test that only imports dagger. Subtract this row from the others, except from
+  *cargo build*, to see what each tool adds.
+- *cargo build* is the lower limit: cargo on the machine itself, without a container.
+- *cargo-chef* and the *Dockerfile* with a cache mount build on the same engine as this plugin. Installing cargo-chef is
+  not counted.
+- *naive Dagger build* compiles stubs first, then mounts a cache volume over the target directory and compiles the
+  sources.
+- Figures are medians. The tools take turns: each tool's first build, then each tool's second, and so on. For the last
+  three, cold builds and builds after a dependency update are measured once. Packages were downloaded before; in the
+  cold build, cargo-chef and the naive Dagger build download them again, and the Dockerfile those that its own volume
+  lacks.
 """
 
 NOTES = """\
-A `--mount=type=cache` and the blog post's listing are as fast on an edit because they, too, keep a target folder. They
-leave freshness to file times: [how it works](how-it-works.md#freshness-by-content) tells what that costs.
+The Dockerfile with `--mount=type=cache` and the naive Dagger build are as fast after an edit because they keep a target
+directory too. They rely on file times; [freshness by content](how-it-works.md#freshness-by-content) explains the risk.
 
-What bounds the figures of this plugin: an edit costs two of the engine's execs, one that compiles and one that runs, of
-a quarter of a second each, and a copy of the binary, which is large where its debug information is. A cold build runs
-cargo twice, so that dependencies have a layer of their own: the workspace's crates begin only when the last dependency
-is done, and what was compiled is copied into the layer and out of it.
+Three things limit the speed of this plugin. An edit needs two commands on the engine, one that compiles and one that
+runs, of a quarter of a second each. The binary is copied, and it is large if it contains debug information. A cold
+build runs cargo twice, so that dependencies have a layer of their own: the workspace's crates start to compile only
+after the last dependency, and what was compiled is copied into the layer and out of it.
 """
 
 
@@ -64,7 +67,7 @@ def write(figures: Mapping[str, Figures], runs: str, model: str) -> None:
         "![seconds above the floor after an edit](performance.svg)\n",
         *(_workload(item) for item in workloads.values()),
         NOTES,
-        _asked(figures),
+        _targets(figures),
         _where_time_goes(figures),
         f"## Runs and services\n\n{runs}",
         f"## Reading a workspace\n\n{model}",
@@ -86,10 +89,10 @@ def _workload(figures: Figures) -> str:
     return f"{title}{text}{table(['', *situations], rows)}"
 
 
-def _asked(figures: Mapping[str, Figures]) -> str:
+def _targets(figures: Mapping[str, Figures]) -> str:
     rows = _surroundings(figures["surroundings"])
     rows += [row for name, item in figures.items() if name != "surroundings" for row in _checks(item)]
-    return f"## What is asked, and what was measured\n\n{table(['', 'asked', 'measured', ''], rows)}"
+    return f"## Targets\n\n{table(['', 'target', 'measured', ''], rows)}"
 
 
 def _checks(figures: Figures) -> list[list[str]]:
@@ -151,7 +154,7 @@ def _where_time_goes(figures: Mapping[str, Figures]) -> str:
                 inside = [f"{steps.get(name, 0.0):.2f}" for name in names]
                 rows.append([f"{item.workload}: {situation}", f"{item.fixture[situation]:.2f}", *inside])
     header = ["", "fixture", *names]
-    text = "Seconds of the build fixture, and within it of each step in the container of the sources.\n\n"
+    text = "Seconds of the build fixture, and within it of each step of the source build.\n\n"
     return f"## Where the time goes\n\n{text}{table(header, rows)}"
 
 

@@ -203,7 +203,7 @@ class Dockerfile:
         return seconds_of([sys.executable, "../script.py", binary, self.builder], root)
 
 
-# The listing of the blog post, in Python, with the stubs where the workload has its targets and a nonce for the volume.
+# The plain form of the two builds, with stubs where the workload has its targets and a nonce for the volume.
 SEED = """\
 import json, os
 
@@ -228,11 +228,11 @@ def build(client, source):
 
 @dataclass
 class Seed:
-    """The listing this project began with."""
+    """Stubs first, then a cache volume over the target directory: the same two builds without any precaution."""
 
     workload: Workload
     builder: str
-    name: str = "the blog post's listing"
+    name: str = "naive Dagger build"
     nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def seconds(self, root: Path) -> float:

@@ -5,7 +5,7 @@ Only the names of this module are public; what lies in the packages below it may
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -80,6 +80,9 @@ __all__ = ["__version__", *_MODULES]  # noqa: PLE0604  # pyright: ignore[reportU
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
+        # Imported only here: it loads the modules for sockets and mail, which most runs do not need.
+        from importlib import metadata  # noqa: PLC0415
+
         value: Any = metadata.version("pytest-dagger-rust")
     elif name in _MODULES:
         value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""What a compiler says about a place in a source file."""
+"""The compiler's messages about a place in a source file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One message of the compiler; `rendered` is rustc's own rendering, with ANSI colours."""
+    """One message of the compiler; `rendered` is rustc's own text, with ANSI colours."""
 
     level: str
     message: str
@@ -38,5 +38,5 @@ class Diagnostic:
 
     @property
     def text(self) -> str:
-        """The rendering of rustc, without colours."""
+        """The text of rustc, without colours."""
         return strip_ansi(self.rendered)

@@ -1,4 +1,4 @@
-"""The errors a user can meet, each written for the person who reads it."""
+"""The errors that this package raises."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ if TYPE_CHECKING:
 
 
 class DaggerRustError(Exception):
-    """Base class of every error this package raises on purpose."""
+    """Base class of every error that this package raises deliberately."""
 
 
 class ConfigurationError(DaggerRustError):
-    """A setting, option or fixture override has a value that cannot work."""
+    """A setting, an option or an override of a fixture has an invalid value."""
 
 
 class WorkspaceError(DaggerRustError):
-    """A Cargo workspace cannot be read as cargo would read it.
+    """A Cargo workspace cannot be read the way cargo reads it.
 
-    `file` is the offending file and `line` its 1-based line, each None where it is not known; `hint` says what
-    to do next.
+    `file` and `line` are the place, from line 1, or None if unknown; `hint` says what to do.
     """
 
     def __init__(
@@ -43,11 +42,11 @@ class WorkspaceError(DaggerRustError):
 
 
 class EngineUnavailable(DaggerRustError):  # noqa: N818 - the name is part of the public contract
-    """No Dagger engine could be reached, started or kept."""
+    """No Dagger engine could be reached or started, or the connection to it was lost."""
 
 
 class RustBuildError(DaggerRustError):
-    """cargo reported that the build failed; `diagnostics` holds what rustc said."""
+    """cargo failed; `diagnostics` holds rustc's messages."""
 
     def __init__(self, message: str, *, diagnostics: Sequence[Diagnostic] = ()) -> None:
         self.diagnostics = tuple(diagnostics)
@@ -55,4 +54,4 @@ class RustBuildError(DaggerRustError):
 
 
 class StaleBinaryError(DaggerRustError):
-    """A binary could not be proved to come from the current sources, so it is not handed out."""
+    """A binary could not be proved to come from the sources on disk, so no test gets it."""

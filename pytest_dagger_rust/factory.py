@@ -26,17 +26,17 @@ T = TypeVar("T")
 
 
 class BuildObserver(Protocol):
-    """Somebody who wants to know of every build."""
+    """Is notified of every build."""
 
     def observe(
         self, options: CargoOptions, root: Path
     ) -> AbstractContextManager[Callable[[RustBuild], None]]:
-        """Enclose a build of the workspace at `root`; what it gives is called with the build when there is one."""
+        """Record a build of the workspace at `root`; the yielded function is called with the finished build."""
         ...
 
 
 class _Once(Generic[T]):
-    """Makes something once for each key; whoever asks for it meanwhile waits for the same."""
+    """Makes something once for each key; concurrent callers wait for the same result."""
 
     def __init__(self) -> None:
         self._tasks: dict[object, asyncio.Task[T]] = {}
@@ -55,10 +55,10 @@ class _Once(Generic[T]):
 
 
 class RustBuildFactory:
-    """Gives the build for a set of cargo options: the same build for the same options.
+    """Returns the build for a set of cargo options: the same build for the same options.
 
-    `await factory(features=["tls"])` from a coroutine, `factory.blocking(features=["tls"])` elsewhere. What is not
-    given is as in `options`, the configured ones.
+    Use `await factory(features=["tls"])` in a coroutine, `factory.blocking(features=["tls"])` in a function. Options
+    you leave out are those of `options`, the configured ones.
     """
 
     def __init__(  # noqa: PLR0913 - each is a decision of its own
@@ -87,9 +87,9 @@ class RustBuildFactory:
         self._wheels = _Once[Wheel]()
 
     async def __call__(self, options: CargoOptions | None = None, /, **changes: Any) -> RustBuild:
-        """Build with `options`, or with the configured ones where they are not given, changed by `changes`.
+        """Build with `options`, by default the configured ones, changed by `changes`.
 
-        Raises ConfigurationError for an option cargo does not have, and what `build` raises.
+        Raises ConfigurationError for an unknown option, and what `build` raises.
         """
         return await self._engine.acall(self._once, with_changes(options or self.options, changes))
 
@@ -98,12 +98,12 @@ class RustBuildFactory:
         return self._engine.call(self._once, with_changes(options or self.options, changes))
 
     async def wheel(self, package: str, *, python: str | None = None, **changes: Any) -> Wheel:
-        """Build a package that is a Python module, and give its wheel, made by maturin.
+        """Build a package that is a Python module, and return its wheel, made by maturin.
 
-        `python` is a version such as "3.13", by default the running one. What else is not given is as configured.
+        `python` is a version such as "3.13", by default the running one. Options you leave out are the configured ones.
 
-        Raises ConfigurationError for a package that is no Python module, DaggerRustError where maturin fails, and what
-        a call raises.
+        Raises ConfigurationError for a package that is not a Python module, DaggerRustError if maturin fails, and
+        what a call raises.
         """
         version, options = python_version(python), with_changes(self.options, changes)
         return await self._engine.acall(self._wheel_once, package, version, options)

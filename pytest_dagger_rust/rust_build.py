@@ -1,4 +1,4 @@
-"""What a test holds: the binaries of one build, and what can be done with them."""
+"""The binaries of one build, and what a test can do with them."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ T = TypeVar("T")
 class RustBuild:
     """The binaries of one build, ready to run in containers.
 
-    Its methods are coroutines and can be awaited from any event loop; `blocking` has them as ordinary methods.
-    `artifacts` is the folder of all that left the build, with what cargo said.
+    Its methods are coroutines that any event loop can await; `blocking` has them as ordinary methods.
+    `artifacts` is the folder of everything that left the build, cargo's messages included.
     """
 
     def __init__(
@@ -75,9 +75,9 @@ class RustBuild:
 
     @property
     def blocking(self) -> BlockingRustBuild:
-        """The same build with ordinary methods, for tests that are no coroutines.
+        """The same build with ordinary methods, for plain functions.
 
-        Raises ConfigurationError where the build was made from a client of the caller's own.
+        Raises ConfigurationError if the build was made without an Engine.
         """
         if self._engine is None:
             msg = "blocking: this build has no Engine to wait on; pass `engine=` to build(), or await its methods."
@@ -85,10 +85,10 @@ class RustBuild:
         return BlockingRustBuild(self, self._engine)
 
     async def run(self, name: str, *args: str, **options: Unpack[RunOptions]) -> RunResult:
-        """Run a binary in a fresh container and give its result.
+        """Run a binary in a new container and return its result.
 
-        Raises ConfigurationError for a binary that was not built and for options that cannot be, RunTimeoutError,
-        and with `check` RunFailedError.
+        Raises ConfigurationError for an unknown binary or invalid options, RunTimeoutError, and with `check`
+        RunFailedError.
         """
         self._artifact(name)
         request = RunRequest(command=(name, *args), **options)
@@ -101,8 +101,8 @@ class RustBuild:
     ) -> AsyncGenerator[Service]:
         """Run a binary as a server while the context lasts: `async with build.service("api", ports=[8080]) as api`.
 
-        Raises ConfigurationError for a binary that was not built and for options that cannot be, and ServiceError for
-        a service that ends by itself or never becomes healthy.
+        Raises ConfigurationError for an unknown binary or invalid options, and ServiceError if the service ends by
+        itself or does not become healthy.
         """
         runner = self.service_runner(name, *args, **options)
         service = await self._on_client_loop(runner.start)
@@ -114,7 +114,7 @@ class RustBuild:
         await self._on_client_loop(runner.stop)
 
     def service_runner(self, name: str, *args: str, **options: Unpack[ServiceOptions]) -> ServiceRunner:
-        """Return what starts and stops a binary as a server, for scopes that are no context; see `service`."""
+        """Return an object that starts and stops a binary as a server, where `with` cannot be used; see `service`."""
         self._artifact(name)
         request = ServiceRequest(command=(name, *args), **options)
         started.note(started.Started(self._client, self._engine, self._runtime, request))
@@ -124,18 +124,18 @@ class RustBuild:
         return await (self._engine.acall(function) if self._engine is not None else function())
 
     async def export(self, name: str, destination: str | PathLike[str]) -> Path:
-        """Copy what `file` gives to the host and give its path; `destination` is a file name, or an existing folder.
+        """Copy a binary or library to the host and return its path; `destination` is a file name or an existing folder.
 
-        The file appears whole or not at all, and is executable; missing folders are made.
+        The file is executable, and written whole or not at all; missing folders are created.
 
-        Raises ConfigurationError for what was not built or a destination that cannot be written.
+        Raises ConfigurationError if it was not built, or if the destination cannot be written.
         """
         return await export(self.file(name), name, destination)
 
     def file(self, name: str) -> dagger.File:
-        """Return a binary, or a library by its file name (`libapp.so`, `libapp.a`), as a file of Dagger's.
+        """Return a binary, or a library by its file name (`libapp.so`, `libapp.a`), as a `dagger.File`.
 
-        Raises ConfigurationError for one that was not built.
+        Raises ConfigurationError if it was not built.
         """
         self._check_open()
         if name in self.libraries:
@@ -172,22 +172,22 @@ class BlockingRustBuild:
 
     @property
     def binaries(self) -> Mapping[str, Artifact]:
-        """The same as of the build."""
+        """The build's binaries by name."""
         return self.build.binaries
 
     @property
     def libraries(self) -> Mapping[str, Artifact]:
-        """The same as of the build."""
+        """The build's libraries for other languages, by file name."""
         return self.build.libraries
 
     @property
     def report(self) -> BuildReport:
-        """The same as of the build."""
+        """The build's report."""
         return self.build.report
 
     @property
     def container(self) -> dagger.Container:
-        """The same as of the build; wait for what is composed on it with `wait`."""
+        """The build's container; wait for what you compose on it with `wait`."""
         return self.build.container
 
     def run(self, name: str, *args: str, **options: Unpack[RunOptions]) -> RunResult:
@@ -211,7 +211,7 @@ class BlockingRustBuild:
         return self.engine.call(self.build.export, name, destination)
 
     def wait(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """Call anything of Dagger's that has to be awaited: `blocking.wait(container.stdout)`."""
+        """Call a coroutine method of Dagger's and return its result: `blocking.wait(container.stdout)`."""
         return self.engine.call(function, *args)
 
 
@@ -226,13 +226,13 @@ async def build(
     engine: Engine | None = None,
     caches: Caches | None = None,
 ) -> RustBuild:
-    """Build the workspace in `builder`, and give its binaries on top of `runtime`.
+    """Build the workspace in `builder`, and return its binaries on top of `runtime`.
 
-    `excludes` are patterns for files no build needs; `engine` is the connection `client` came from, where the
-    build's `blocking` methods are wanted.
+    `excludes` are patterns of files that no build needs. Pass the connection that `client` came from as `engine` to get
+    `blocking` methods.
 
-    Raises RustBuildError when cargo fails, StaleBinaryError when a binary cannot be proved fresh,
-    EngineUnavailable when the engine is lost on the way, and DaggerRustError for an image that cannot be used.
+    Raises RustBuildError if cargo fails, StaleBinaryError if a binary cannot be proved fresh, EngineUnavailable if the
+    connection to the engine is lost, and DaggerRustError if an image cannot be used.
     """
     started = time.time()
     with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:
@@ -262,6 +262,6 @@ async def build(
         client,
         engine,
         agents=agent.Agents(
-            agent.program(builder, agent.BUILDER, made.libc), agent.folder(client, builder, made.libc)
+            agent.program(client, builder, agent.BUILDER, made.libc), agent.folder(client, builder, made.libc)
         ),
     )

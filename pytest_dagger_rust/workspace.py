@@ -15,7 +15,7 @@ from pytest_dagger_rust.errors import WorkspaceError
 from pytest_dagger_rust.manifests.boundary import Tree
 from pytest_dagger_rust.manifests.cargo_config import read_configs
 from pytest_dagger_rust.manifests.checks import rules
-from pytest_dagger_rust.manifests.crate_attributes import is_bare
+from pytest_dagger_rust.manifests.crate_attributes import lacks_std_or_main
 from pytest_dagger_rust.manifests.local_packages import Local, check_graph, reachable, stubbed
 from pytest_dagger_rust.manifests.lockfile import Lock
 from pytest_dagger_rust.manifests.manifest import read_manifest
@@ -38,10 +38,10 @@ __all__ = ["Package", "RustWorkspace", "Skeleton", "Target"]
 class RustWorkspace:
     """A Cargo workspace, or a single package, which cargo treats as a workspace of one.
 
-    `packages` are the members. `local_packages` are those that lie in the repository but are no members:
-    reached by path, `[patch]` or `[replace]`. `default_members` are what cargo builds when no package is
-    named. `lock` is the text of Cargo.lock, None when there is none; `toolchain` the channel that rust-
-    toolchain.toml asks for. Nothing outside the folder `boundary` is ever read.
+    `packages` are the members. `local_packages` are packages in the repository that are no members, reached by path,
+    `[patch]` or `[replace]`. `default_members` are what cargo builds if no package is named. `lock` is the text of
+    `Cargo.lock`, None if there is none. `toolchain` is the channel that `rust-toolchain.toml` names. Nothing outside
+    the folder `boundary` is read.
     """
 
     root: Path
@@ -60,29 +60,31 @@ class RustWorkspace:
         """Read the workspace that the package or workspace at `path` belongs to.
 
         `path` is a folder or a Cargo.toml. `boundary` is the folder that holds everything the workspace may
-        read: by default the enclosing git repository, or the workspace's root where there is none. Raises
-        WorkspaceError with file and line when cargo would reject the workspace too, or when it leads out of
-        the boundary.
+        read: by default the enclosing git repository, or the workspace's root if there is none. Raises
+        WorkspaceError with file and line if cargo would reject the workspace, or if it leads out of the
+        boundary.
         """
         return _Loader(os.fspath(path), boundary).load()
 
     def package(self, name: str) -> Package:
-        """Return the member named `name`; raises KeyError when there is none."""
+        """Return the member named `name`; raise KeyError if there is none."""
         for package in self.packages:
             if package.name == name:
                 return package
         raise KeyError(name)
 
     def skeleton(self, lock: str | None = None) -> Skeleton:
-        """Reduce the workspace to what its dependencies are compiled from.
+        """Return the skeleton that its dependencies are compiled from.
 
         `lock` is the text of a generated Cargo.lock, for a workspace that has none of its own.
         """
         text = self.lock if lock is None else lock
         parsed = None if text is None else Lock(text, self.root / "Cargo.lock")
-        stubs = stubbed(self._plan.locals_, self._needed_outside(parsed))
-        locals_ = {path: replace(item, is_stub=path in stubs) for path, item in self._plan.locals_.items()}
-        return make_skeleton(replace(self._plan, locals_=locals_), parsed)
+        stubs = stubbed(self._plan.packages_by_path, self._needed_outside(parsed))
+        packages_by_path = {
+            path: replace(item, is_stub=path in stubs) for path, item in self._plan.packages_by_path.items()
+        }
+        return make_skeleton(replace(self._plan, packages_by_path=packages_by_path), parsed)
 
     def _needed_outside(self, lock: Lock | None) -> list[str]:
         """Return the local packages that packages from elsewhere may depend on, through `[patch]`."""
@@ -90,7 +92,7 @@ class RustWorkspace:
             return [f"{patch.folder}/Cargo.toml" for patch in self._plan.patches]
         replaced = {f"{patch.folder}/Cargo.toml" for patch in self._plan.patches if patch.source is None}
         needed = lock.needed_by_others()
-        named = [path for path, item in self._plan.locals_.items() if item.package.name in needed]
+        named = [path for path, item in self._plan.packages_by_path.items() if item.package.name in needed]
         return [*named, *replaced]
 
 
@@ -105,7 +107,7 @@ class _Loader:
         self._manifests = Manifests(self._tree)
 
     def load(self) -> RustWorkspace:
-        """Find the root, then everything below it."""
+        """Read the root, then everything below it."""
         self._tree.require(self._start)
         start = self._manifests.read(self._start)
         root = self._manifests.find_root(self._start) or self._start
@@ -129,16 +131,16 @@ class _Loader:
         configs = tuple(read_configs(self._tree, root.directory))
         patches = local_patches(root, configs)
         others = reachable(self._manifests, members, root, patches)
-        locals_ = {
+        packages_by_path = {
             **{path: self._local(path, root, is_member=True) for path in members},
             **{path: self._local(path, root, is_member=False) for path in others},
         }
-        check_graph(locals_)
+        check_graph(packages_by_path)
         return Plan(
             tree=self._tree,
             root=root,
-            locals_=locals_,
-            default=tuple(locals_[path].package for path in default if path in locals_),
+            packages_by_path=packages_by_path,
+            default=tuple(packages_by_path[path].package for path in default if path in packages_by_path),
             patches=patches,
             configs=configs,
             toolchain=read_toolchain(self._tree, root.directory),
@@ -153,15 +155,17 @@ class _Loader:
             manifest,
             self._manifests.dependencies(path),
             is_member,
-            is_bare=any(self._is_bare(target, root) for target in package.targets),
+            needs_no_std_stub=any(self._needs_no_std_stub(target, root) for target in package.targets),
         )
 
-    def _is_bare(self, target: Target, root: Manifest) -> bool:
+    def _needs_no_std_stub(self, target: Target, root: Manifest) -> bool:
         # A library for Rust programs is never linked, and its stub is without std whatever the real one is.
         if target.crate_types in {("lib",), ("rlib",), ("proc-macro",)} or target.kind not in {"lib", "bin"}:
             return False
         path = posixpath.normpath(f"{root.directory}/{target.src_path}")
-        return self._tree.kind(path) == "file" and is_bare(self._tree.read(path).decode("utf-8", "replace"))
+        return self._tree.kind(path) == "file" and lacks_std_or_main(
+            self._tree.read(path).decode("utf-8", "replace")
+        )
 
     def _workspace(self, plan: Plan) -> RustWorkspace:
         lock = f"{plan.root.directory}/Cargo.lock"
@@ -170,7 +174,9 @@ class _Loader:
             root=Path(plan.root.directory),
             boundary=Path(self._tree.boundary),
             packages=plan.members,
-            local_packages=tuple(item.package for item in plan.locals_.values() if not item.is_member),
+            local_packages=tuple(
+                item.package for item in plan.packages_by_path.values() if not item.is_member
+            ),
             default_members=plan.default,
             lock=read_manifest(self._tree, lock).text if has_lock else None,
             toolchain=plan.toolchain.channel,
@@ -199,8 +205,28 @@ def _manifest_path(path: str) -> str:
         real = f"{real}/Cargo.toml"
     if not posixpath.lexists(real):
         hint = "Name the folder of a Cargo package or workspace."
-        raise WorkspaceError("there is no Cargo.toml here", file=Path(real), hint=hint)
+        raise missing_manifest(Path(real.removesuffix("/Cargo.toml")), hint)
     return real
+
+
+def missing_manifest(folder: Path, hint: str) -> WorkspaceError:
+    """Return the error for a folder without a Cargo.toml, with the nearest ones below it."""
+    found = [
+        path.parent.relative_to(folder)
+        for level in ("*", "*/*")
+        for path in folder.glob(f"{level}/Cargo.toml")
+    ]
+    shown = [path.as_posix() for path in found if not any(_is_no_source(part) for part in path.parts)]
+    near = f"There is one in {', '.join(sorted(shown, key=_by_depth)[:3])}. " if shown else ""
+    return WorkspaceError("there is no Cargo.toml here", file=folder, hint=near + hint)
+
+
+def _is_no_source(folder: str) -> bool:
+    return folder.startswith(".") or folder in {"target", "node_modules"}
+
+
+def _by_depth(folder: str) -> tuple[int, str]:
+    return folder.count("/"), folder
 
 
 def _boundary(manifest: str) -> str | None:

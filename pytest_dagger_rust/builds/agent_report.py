@@ -1,4 +1,4 @@
-"""Reads the report that the agent writes in the build container, and believes nothing of it without looking."""
+"""Reads the report that the agent writes in the build container, and checks everything in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One deterministic tar of a source tree, with an index of its content by which the container decides what changed.
+"""Writes a deterministic tar of a source tree, with an index from which the container sees what changed.
 
 The archive is named by its own digest, so a new content has a new name: no cache on the way can answer with an old
 one. Members are `index`, `packed` and `files/<path>`. A line of the index is `<sha256> <kind> <path>`, one for every
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import IO
 
-# Folders that hold no input of a build. Cargo's target folder and most tools' caches mark themselves with a
+# Folders that hold no input of a build. Cargo's target directory and most tools' caches mark themselves with a
 # CACHEDIR.TAG (https://bford.info/cachedir/), so they need no name here; `target` may be a module of the user's.
 DEFAULT_EXCLUDES = frozenset(
     {".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".venv", ".tox", ".nox"}

@@ -1,4 +1,4 @@
-"""Names a builder container by what is in it, the same in every session."""
+"""Names a builder container by its content, with the same name in every session."""
 
 from __future__ import annotations
 

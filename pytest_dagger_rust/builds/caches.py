@@ -1,4 +1,4 @@
-"""What is kept between builds: told in words, remembered on this machine, cleared on request."""
+"""What is kept between builds: reported, remembered on this machine, cleared on request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEPENDENCIES = "dependencies"
-TARGET = "target folder"
+TARGET = "target directory"
 PACKAGES = "downloaded packages"
 
 KEPT = "kept"
@@ -31,10 +31,10 @@ _REMEMBERED = 32
 class Caches:
     """What is kept between builds beside the engine's own caches, and whether to begin without any.
 
-    `folder` is a folder on this machine. What was sent is kept in it, so that an edit in a large tree sends only what
-    changed, and what was built is remembered, to notice when the engine has dropped it. A `clear` that was not given
-    before empties the workspace's cache volumes, and has everything built anew. `turns` is a folder that processes
-    share which may ask for the same build at the same time.
+    `folder` is a folder on this machine. It keeps what was sent, so that an edit in a large tree sends only what
+    changed, and remembers what was built, to notice when the engine drops it. A new value of `clear` empties the
+    workspace's cache volumes and builds everything again. `turns` is a folder shared by processes that may request the
+    same build at the same time.
     """
 
     folder: Path | None = None
@@ -43,7 +43,7 @@ class Caches:
 
     @contextlib.asynccontextmanager
     async def turn(self, name: str) -> AsyncGenerator[None]:
-        """Wait until no other process makes the build of this name: what it made is then in the engine's cache."""
+        """Wait until no other process makes the build of this name; its result is then in the engine's cache."""
         if self.turns is None:
             yield
             return
@@ -54,8 +54,8 @@ class Caches:
                 await asyncio.sleep(0.05)
             yield
 
-    def told(self, volume: str, layer: str, states: Mapping[str, str]) -> dict[str, str]:
-        """Say which of the new caches are new because the engine has dropped what this machine remembers.
+    def summary(self, volume: str, layer: str, states: Mapping[str, str]) -> dict[str, str]:
+        """Return the states of the caches, with those that the engine dropped marked.
 
         `volume` and `layer` name the caches that the build used.
         """
@@ -63,16 +63,16 @@ class Caches:
         has_had = {TARGET: bool(known), DEPENDENCIES: layer in known}
         return {name: DROPPED if state == NEW and has_had[name] else state for name, state in states.items()}
 
-    def does_without(self, volume: str, layer: str) -> bool:
-        """Return whether a build can start from what the volume has compiled, rather than make this layer first.
+    def can_skip_dependency_build(self, volume: str, layer: str) -> bool:
+        """Return whether a build can start from the volume instead of making this layer first.
 
-        That is so where this machine remembers builds in the volume, but none with the layer.
+        It can if this machine remembers builds in the volume, but none with the layer.
         """
         known = self._known(volume)
         return bool(known) and layer not in known and not self.clear
 
     def remember(self, volume: str, layer: str) -> None:
-        """Remember that the engine has these caches from now on."""
+        """Remember that the engine has these caches."""
         known = self._known(volume)
         if self.folder is None or known[-1:] == [layer]:
             return

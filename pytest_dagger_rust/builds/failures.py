@@ -1,4 +1,4 @@
-"""Says what the engine and cargo refuse in words of a build."""
+"""Turns failures of the engine and of cargo into errors of a build."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class DependenciesFailedError(DaggerRustError):
 
 
 class LayerNeededError(DaggerRustError):
-    """The target folder has no compiled dependencies to start from; never seen by a user."""
+    """The target directory has no compiled dependencies to start from; never seen by a user."""
 
 
 _NO_IMAGE = re.compile(r'failed to resolve image "(?P<image>[^"]+)"')
@@ -43,7 +43,7 @@ _NO_IMAGE = re.compile(r'failed to resolve image "(?P<image>[^"]+)"')
 
 @contextlib.asynccontextmanager
 async def engine_errors() -> AsyncGenerator[None]:
-    """Say what the engine refused in words of a build; failures of cargo itself have been dealt with."""
+    """Raise the engine's errors as errors of a build; cargo's own failures are handled before."""
     import dagger  # noqa: PLC0415 - importing dagger takes most of a second
 
     try:
@@ -64,7 +64,7 @@ async def engine_errors() -> AsyncGenerator[None]:
 
 @contextlib.asynccontextmanager
 async def build_errors(read_failure: ReadFailure) -> AsyncGenerator[None]:
-    """Say why the agent failed to build; `read_failure` reads what cargo said in the build of an id."""
+    """Raise the agent's failure as an error; `read_failure` reads cargo's messages of a build by its id."""
     import dagger  # noqa: PLC0415 - importing dagger takes most of a second
 
     try:

@@ -1,4 +1,4 @@
-"""What cargo says with `--message-format=json`, as typed values.
+"""cargo's messages with `--message-format=json`, as typed values.
 
 Source: https://doc.rust-lang.org/cargo/reference/external-tools.html#json-messages
 """
@@ -25,9 +25,9 @@ _OLD_PACKAGE_ID = re.compile(r"(?P<name>\S+) (?P<version>\S+) \(.*\)")
 
 @dataclass(frozen=True)
 class Artifact:
-    """One artifact of a package's target; paths are those cargo named inside the builder container.
+    """One artifact of a package's target; paths are those inside the builder container.
 
-    `is_test` tells a target compiled with its tests, and the harness that runs them, from the target itself.
+    `is_test` is True for a target compiled with its tests and their harness.
     `profile` has the settings of the profile in cargo's names: opt_level, debuginfo, debug_assertions and others.
     """
 
@@ -89,7 +89,7 @@ class CargoMessages:
 def parse(lines: Iterable[str]) -> CargoMessages:
     """Read cargo's messages; lines that are not messages (a build script's or proc macro's output) are skipped.
 
-    Raises DaggerRustError for a line that has the form of a message, and is none of cargo's.
+    Raises DaggerRustError for a line that looks like a message but is not one of cargo's.
     """
     return read(_messages(lines))
 
@@ -142,7 +142,7 @@ def _messages(lines: Iterable[str]) -> Iterator[object]:
 
 
 def package_name_and_version(package_id: str) -> tuple[str, str]:
-    """Take a package id spec apart, in the form of cargo 1.77 and later or the opaque one before.
+    """Split a package id spec, in the form of cargo 1.77 and later or the opaque one before.
 
     Source: https://doc.rust-lang.org/cargo/reference/pkgid-spec.html
     """

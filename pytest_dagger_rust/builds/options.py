@@ -1,4 +1,4 @@
-"""What cargo is asked to build: the selection, features, profile and environment of one build."""
+"""The options of one cargo build: selection, features, profile and environment."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CargoOptions:
     ("dev", "release", or one of the workspace's own), `target` a target triple. `env` is set for cargo, rustc and
     build scripts. `locked=None` leaves Cargo.lock to cargo, as a plain `cargo build` does.
 
-    Raises ConfigurationError for a value cargo could not take.
+    Raises ConfigurationError for an invalid value.
     """
 
     packages: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class CargoOptions:
         return (*flags, *(flag for flag, on in switches.items() if on))
 
     def describe(self) -> str:
-        """Say in one short line how these options differ from a plain `cargo build`."""
+        """Return in one short line how these options differ from a plain `cargo build`."""
         flags = (*self.selection_flags(), *self.build_flags())
         shown = [flag for flag in flags if flag not in ("--profile", "dev")]
         if self.profile != "dev":
@@ -99,7 +99,7 @@ class CargoOptions:
 def with_changes(options: CargoOptions, changes: Mapping[str, Any]) -> CargoOptions:
     """Return options with some of them changed, by name.
 
-    Raises ConfigurationError for a name that there is not, and for a value cargo could not take.
+    Raises ConfigurationError for an unknown name or an invalid value.
     """
     known = {field.name for field in fields(CargoOptions)}
     if unknown := sorted(set(changes) - known):

@@ -1,4 +1,4 @@
-"""What a build's containers said, read into a report or into the text of an error."""
+"""Turns the output of a build's containers into a report, or into the text of an error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CARGO_STATUS = re.compile(r"\s+[A-Z][a-z]+ ")
 
 
 def failure_text(diagnostics: Sequence[Diagnostic], stderr: str) -> str:
-    """Put cargo's own last word first, then what the compiler said."""
+    """Return cargo's own last error first, then the compiler's messages."""
     own = [line for line in stderr.splitlines() if line.strip() and not _CARGO_STATUS.match(line)]
     errors = [line for line in own if line.startswith("error: could not compile")]
     rendered = [diagnostic.text.rstrip("\n") for diagnostic in diagnostics if diagnostic.level == "error"]

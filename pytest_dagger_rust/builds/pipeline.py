@@ -1,10 +1,10 @@
-"""The one room that builds the DAG: base image, dependencies from the skeleton, sources, artifacts.
+"""Builds the Dagger graph: base image, dependency build, source build, artifacts.
 
-Two execs do all the work. The first builds the skeleton, and its layer holds every compiled dependency; the engine
-answers it from its cache while the skeleton stays the same, and where the second has a target folder to start from, a
-new layer is done without. The second puts the sources beside a target folder kept
-in a cache volume, seeds that folder from the layer where it has to, and lets cargo compile what changed. What cargo
-built leaves by copy in the exec that built it. `docs/how-it-works.md` tells the whole story.
+The dependency build compiles the skeleton, and its layer holds every compiled dependency. The engine answers it from
+its cache while the skeleton stays the same; it is skipped while the source build has a target directory to start from.
+The source build puts the sources next to a target directory in a cache volume, restores dependencies from the layer
+if they are missing, and lets cargo compile what changed. It copies the binaries out itself. `docs/how-it-works.md`
+explains the details.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ if TYPE_CHECKING:
 Phase = Literal["dependencies", "sources"]
 
 VOLUME = "/pytest-dagger-rust"
-# To be raised when what the agent keeps on a volume is no longer what an earlier one has kept there.
+# Raise it when the agent changes the layout of a volume.
 VOLUME_LAYOUT = "3"
 PACKAGES = "/pytest-dagger-rust-packages"
 INPUT = "/pytest-dagger-rust-input"
-SEED = f"{INPUT}/seed"
+RESTORED = f"{INPUT}/dependencies"
 RUN_ID = "/pytest-dagger-rust-run-id"
 OUT = "/pytest-dagger-rust-out"
 
@@ -115,13 +115,13 @@ async def run_build(request: BuildRequest, started: float) -> Made:
                 request = replace(request, libc=agent.DYNAMIC)
                 out, text = await _run(request, volume)
     said = read_report(text, request.workspace)
-    return Made(out, said, _told_report(request, volume, said, started), request.libc)
+    return Made(out, said, _finished_report(request, volume, said, started), request.libc)
 
 
-def _told_report(request: BuildRequest, volume: str, said: AgentReport, started: float) -> BuildReport:
+def _finished_report(request: BuildRequest, volume: str, said: AgentReport, started: float) -> BuildReport:
     """Return the report, and remember what the build has left."""
     report, layer = build_report(said, request.run_id, started), layer_of(said)
-    states = request.caches.told(volume, layer, report.caches)
+    states = request.caches.summary(volume, layer, report.caches)
     request.caches.remember(volume, layer)
     return replace(report, caches=states)
 
@@ -146,14 +146,14 @@ async def _run_execs(
     dependencies = _dependencies(step, skeleton)
     # A lock file that cargo has to make is made with the layer.
     has_lock = (step.request.workspace.root / "Cargo.lock").is_file()
-    if has_lock and step.request.caches.does_without(step.volume, dependencies.build_id):
+    if has_lock and step.request.caches.can_skip_dependency_build(step.volume, dependencies.build_id):
         with contextlib.suppress(LayerNeededError):
-            return await _sources(step, packed, None, without=dependencies.build_id)
+            return await _sources(step, packed, None, skipped_layer=dependencies.build_id)
     try:
         return await _sources(step, packed, dependencies.container.directory(OUT))
     except DependenciesFailedError:
-        # A skeleton that does not build says nothing about the workspace. Without it everything is compiled in the
-        # sources step: slower, and whatever is really wrong is then said in terms of the user's own files.
+        # A skeleton that does not build says nothing about the workspace. Without a layer, the source build compiles
+        # everything: slower, but a genuine error is reported against the user's own files.
         return await _sources(step, packed, None)
 
 
@@ -197,10 +197,10 @@ def _dependencies(step: _Step, skeleton: Skeleton) -> _Exec:
 
 
 async def _sources(
-    step: _Step, packed: archive.Archive, seed: dagger.Directory | None, *, without: str = ""
+    step: _Step, packed: archive.Archive, restored: dagger.Directory | None, *, skipped_layer: str = ""
 ) -> tuple[dagger.Directory, str]:
-    """Build on a layer of dependencies, or `without` the one of this name."""
-    run = _exec(step, "sources", packed, step.request.source_arguments(), seed, without)
+    """Build on a layer of dependencies, or skip the layer named `skipped_layer`."""
+    run = _exec(step, "sources", packed, step.request.source_arguments(), restored, skipped_layer)
     out = run.container.directory(OUT)
     async with build_errors(functools.partial(_read_failure, step)):
         return out, await out.file("report.json").contents()
@@ -218,18 +218,18 @@ def _exec(
     phase: Phase,
     packed: archive.Archive,
     arguments: tuple[str, ...],
-    seed: dagger.Directory | None = None,
-    without: str = "",
+    restored: dagger.Directory | None = None,
+    skipped_layer: str = "",
 ) -> _Exec:
     request = step.request
-    program = agent.program(request.builder, agent.BUILDER, request.libc)
+    program = agent.program(request.client, request.builder, agent.BUILDER, request.libc)
     container = _mounted(step, phase, packed, program)
-    if seed is not None:
-        container = container.with_mounted_directory(SEED, seed)
+    if restored is not None:
+        container = container.with_mounted_directory(RESTORED, restored)
     for name, value in request.options.env.items():
         container = container.with_env_variable(name, value)
     variables = _digest(*_pairs(request.options))
-    build_id = _digest(agent.source(agent.BUILDER), packed.digest, step.root, *arguments, variables)
+    build_id = _digest(agent.digest(), packed.digest, step.root, *arguments, variables)
     options = agent.options(
         {
             **_PLACES,
@@ -240,8 +240,8 @@ def _exec(
             "build-id": build_id,
             "variables": variables,
             "clear": request.caches.clear or None,
-            "restored": SEED if seed is not None else None,
-            "skipped": without or None,
+            "restored": RESTORED if restored is not None else None,
+            "skipped": skipped_layer or None,
             "marker": STUB_MARKER,
         }
     )
@@ -297,7 +297,9 @@ async def _read_failure(step: _Step, build_id: str) -> str:
     container = (
         request.builder.with_mounted_cache(VOLUME, _volume(step, "sources"), owner=step.user)
         .with_mounted_directory(OUT, request.client.directory(), owner=step.user)
-        .with_mounted_file(agent.PROGRAM, agent.program(request.builder, agent.BUILDER, request.libc))
+        .with_mounted_file(
+            agent.PROGRAM, agent.program(request.client, request.builder, agent.BUILDER, request.libc)
+        )
         .with_exec([agent.PROGRAM, "failure", *options])
     )
     return await container.file(place).contents()

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 class BuildReport:
     """What a build did.
 
-    `compiled` and `fresh` are package names, in cargo's order; a package compiled twice is named twice. `seconds`
-    is the whole build as the caller waited for it, `steps` the seconds of each step in its containers. `cached` is
-    True when the engine had the very same build already and nothing ran. `reasons` says in words why a package was
-    compiled, `caches` for "dependencies" and "target folder" whether they were kept, new, not used, or emptied and why.
-    `timings` says when each package was compiled. `sizes` has the bytes of each binary, of the target folder, and as
-    they were when the dependencies were compiled, of these and of the downloaded packages. `rewritten` are the files
-    that build scripts have written among the sources: taken back after the build, and in its binaries only.
+    `compiled` and `fresh` are names of packages, in cargo's order; a package that is compiled twice appears twice.
+    `seconds` is the whole build as the caller waited for it, `steps` the seconds of each step in the containers.
+    `cached` is True if the engine returned an earlier, equal build. `reasons` says why each package was compiled.
+    `caches` says of "dependencies" and "target directory" whether they were kept, new, not used, or emptied and why.
+    `timings` says when each package was compiled. `sizes` has the bytes of each binary and of the target directory,
+    and, as of the dependency build, of the dependencies and the downloaded packages. `rewritten` are the sources that
+    build scripts changed: restored after the build, so only its binaries contain the change.
     """
 
     compiled: tuple[str, ...]
@@ -39,5 +39,5 @@ class BuildReport:
 
     @property
     def warnings(self) -> int:
-        """How many warnings the compiler gave for the workspace's own packages."""
+        """The number of compiler warnings in the workspace's own packages."""
         return sum(1 for diagnostic in self.diagnostics if diagnostic.level == "warning")

@@ -1,10 +1,10 @@
-"""The small program that runs the programs under test in their container, compiled by the builder's own rustc."""
+"""The agent, the small program that works in the containers, compiled by the builder's own rustc."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import re
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -40,7 +40,7 @@ _NOT_HANDED_ON = (
 _SOURCES = "/pytest-dagger-rust-agent-sources"
 _CORE = f"{_SOURCES}/libagent_core.rlib"
 _BINARY = f"{_SOURCES}/agent"
-_MODULE = re.compile(r"^(?P<visible>pub )?mod (?P<name>\w+);$", re.MULTILINE)
+_RUST = Path(__file__).parent / "rust"
 _FLAGS = ("--edition=2021", "-Cpanic=abort", "-Cstrip=symbols")
 
 # Linked statically it runs beside any libc and beside none; where there is no static libc, as the programs do.
@@ -52,43 +52,32 @@ BUILDER, RUNNER = "builder", "runner"
 
 
 @functools.cache
-def source(name: str) -> str:
-    """Return one of the agent's crates as one file: what is sent has a cost by the file."""
-    main = Path(__file__).parent / "rust" / f"{name}.rs"
-
-    def module(found: re.Match[str]) -> str:
-        text = (main.parent / f"{found['name']}.rs").read_text("utf-8")
-        return f"{found['visible'] or ''}mod {found['name']} {{\n{text}}}\n"
-
-    return _MODULE.sub(module, main.read_text("utf-8"))
+def digest() -> str:
+    """Return what names the agent by its sources."""
+    paths = sorted(_RUST.rglob("*.rs"))
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
 
 
-def program(builder: dagger.Container, name: str, libc: str = STATIC) -> dagger.File:
+def program(client: dagger.Client, builder: dagger.Container, name: str, libc: str = STATIC) -> dagger.File:
     """Return BUILDER or RUNNER, compiled by the builder's rustc: what looks at each byte of something large, optimised.
 
     `libc` is STATIC or DYNAMIC; see `lacks_libc`.
     """
+    # From the disk, not as text: what is named after its recipe would have a name as long as the sources.
+    sources = client.host().directory(str(_RUST), include=["*.rs", "core/*.rs"])
     core = [
         "--crate-type=rlib",
         "--crate-name=agent_core",
         "-Copt-level=3",
         "-o",
         _CORE,
-        f"{_SOURCES}/core.rs",
+        f"{_SOURCES}/core/lib.rs",
     ]
-    whole = [
-        "--crate-name=agent",
-        libc,
-        f"--extern=agent_core={_CORE}",
-        "-o",
-        _BINARY,
-        f"{_SOURCES}/{name}.rs",
-    ]
+    whole = [libc, f"--extern=agent_core={_CORE}", "-o", _BINARY, f"{_SOURCES}/{name}.rs"]
     compiled = (
-        builder.with_new_file(f"{_SOURCES}/core.rs", source("core/lib"))
+        builder.with_directory(_SOURCES, sources)
         .with_exec(["rustc", *_FLAGS, *core])
-        .with_new_file(f"{_SOURCES}/{name}.rs", source(name))
-        .with_exec(["rustc", *_FLAGS, *whole])
+        .with_exec(["rustc", *_FLAGS, "--crate-name=agent", *whole])
     )
     return compiled.file(_BINARY)
 
@@ -100,7 +89,7 @@ def lacks_libc(error: dagger.ExecError) -> bool:
 
 def folder(client: dagger.Client, builder: dagger.Container, libc: str = STATIC) -> dagger.Directory:
     """Return the folder to mount at FOLDER, which has the program that runs others."""
-    return client.directory().with_file("agent", program(builder, RUNNER, libc))
+    return client.directory().with_file("agent", program(client, builder, RUNNER, libc))
 
 
 class Agents(NamedTuple):

@@ -60,7 +60,9 @@ class SessionParams:
             return None
         token = environ.get(SESSION_TOKEN)
         if not port.isdigit() or not token:
-            msg = f"{SESSION_PORT} is {port!r}: it takes a port number, beside a {SESSION_TOKEN}."
+            msg = (
+                f"{SESSION_PORT} is {port!r}: it must be a port number, and {SESSION_TOKEN} must be set too."
+            )
             raise EngineUnavailable(msg)
         return cls(int(port), token)
 

@@ -34,8 +34,8 @@ The Dagger session has ended, so this object can no longer be used.
 class Engine:
     """A connection to a Dagger engine that any thread and any event loop can use.
 
-    The SDK's client belongs to the event loop that made it: awaited from another, it fails only calls later. So the
-    client lives on a thread with a loop of its own, and every query is handed over to it.
+    The SDK's client belongs to the event loop that made it; on another loop, it fails some calls later. So the client
+    runs on a thread with its own loop, and every query is passed to that thread.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Engine:
         self._thread: int | None = None
 
     def open(self) -> dagger.Client:
-        """Connect, and give the client.
+        """Connect, and return the client.
 
         Raises EngineUnavailable.
         """
@@ -135,7 +135,7 @@ class Engine:
         return await asyncio.wrap_future(self._running_portal().start_task_soon(function, *args))
 
     def check_open(self) -> None:
-        """Raise EngineUnavailable when the session has ended."""
+        """Raise EngineUnavailable if the session has ended."""
         self._running_portal()
 
     def _running_portal(self) -> BlockingPortal:
@@ -144,7 +144,7 @@ class Engine:
         return self._portal
 
     def close(self) -> None:
-        """End the session; what was still running for it is cancelled."""
+        """End the session and cancel everything that runs in it."""
         self._stack.close()
         self._portal = None
         self._thread = None
@@ -158,18 +158,18 @@ class Engine:
 
     @property
     def log(self) -> Path | None:
-        """The file the CLI logs to, None for a session somebody else has opened."""
+        """The file the CLI logs to, None if the session was open already."""
         return None if self._cli is None else self._cli.log
 
 
 def _with_schema(params: SessionParams) -> tuple[SessionParams, Any]:
-    """Return an open session, and what the engine says of its schema."""
+    """Return an open session and the engine's schema."""
     return params, introspection.fetch(params)
 
 
 @contextlib.contextmanager
 def _objects_that_stay() -> Generator[None]:
-    """Keep Python from looking through objects again and again while a hundred thousand are made that all stay."""
+    """Pause garbage collection while a hundred thousand objects are made that all stay."""
     if not gc.isenabled() or gc.get_freeze_count():
         yield
         return
@@ -189,7 +189,7 @@ async def _thread_id() -> int:
 
 @dataclass(frozen=True)
 class AnyLoopSession:
-    """The SDK's client session, with every query handed over to the loop it belongs to."""
+    """The SDK's client session, with every query passed to the loop it belongs to."""
 
     engine: Engine
     session: Any

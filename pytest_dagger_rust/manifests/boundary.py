@@ -1,4 +1,4 @@
-"""Looks at the files and folders of one repository, and never beyond its boundary."""
+"""Reads the files and folders of one repository, and never beyond its boundary."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Tree:
             raise self.outside(path, file=None if named_by is None else Path(named_by))
 
     def kind(self, path: str) -> str | None:
-        """Say what `path` is, "file", "folder" or "other", symlinks followed; None when there is nothing."""
+        """Return what `path` is, "file", "folder" or "other", symlinks followed; None if it does not exist."""
         path = _plain(path)
         if path not in self._kinds:
             if not self._admits_folder(posixpath.dirname(path)) and path != self.boundary:

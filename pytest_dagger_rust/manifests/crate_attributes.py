@@ -1,4 +1,4 @@
-"""Reads the inner attributes at the top of a crate's root file, where it says that it does without std."""
+"""Reads the inner attributes at the top of a crate's root file, such as `#![no_std]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PIECE = re.compile(r'r(#*)".*?"\1|"(?:[^"\\]|\\.)*"|//[^\n]*|[\[\]]|[^"\[\]/r]+
 _WORD = re.compile(r"\b(?:no_std|no_main|no_core)\b")
 
 
-def is_bare(source: str) -> bool:
+def lacks_std_or_main(source: str) -> bool:
     """Return whether a crate is, always or under some condition, without std or without a main function."""
     # Nearly all files end here.
     if not _WORD.search(source):

@@ -1,4 +1,4 @@
-"""Finds the packages that lie in the repository but are no members, and decides which ones stay real."""
+"""Finds the repository's packages that are no workspace members, and decides which keep their sources."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 class Local:
     """A package in the repository: its model, its manifest without inheritance, and its dependencies.
 
-    `is_stub` says that the skeleton holds a stub of it and not its sources; `is_bare` that its library or one of
-    its binaries is without std or main, so that a stub of it cannot be linked as an ordinary one.
+    `is_stub` says that the skeleton holds a stub of it and not its sources; `needs_no_std_stub` that its library or
+    one of its binaries has no std or no main function, so that a stub with std could not be linked.
     """
 
     package: Package
     manifest: Manifest
     dependencies: tuple[Dependency, ...]
     is_member: bool
-    is_bare: bool = False
+    needs_no_std_stub: bool = False
     is_stub: bool = True
 
     @property
@@ -80,18 +80,18 @@ def _check_package(manifests: Manifests, named_by: Manifest, keys: tuple[str, ..
         raise named_by.error(message, *keys, hint="Name the folder of a package.")
 
 
-def stubbed(locals_: Mapping[str, Local], needed_outside: Iterable[str]) -> set[str]:
+def stubbed(packages_by_path: Mapping[str, Local], needed_outside: Iterable[str]) -> set[str]:
     """Choose the packages to stub, by manifest path.
 
     Members are stubbed, and other local packages that depend on a stubbed one. What packages from a registry
     or git need (`needed_outside`), and all that needs in turn, cannot be a stub: they would not compile.
     """
-    real = _closure(locals_, needed_outside)
-    stubs = {path for path, item in locals_.items() if item.is_member and path not in real}
+    real = _closure(packages_by_path, needed_outside)
+    stubs = {path for path, item in packages_by_path.items() if item.is_member and path not in real}
     while True:
         more = {
             path
-            for path, item in locals_.items()
+            for path, item in packages_by_path.items()
             if path not in stubs and path not in real and any(d.manifest in stubs for d in item.needed)
         }
         if not more:
@@ -99,29 +99,29 @@ def stubbed(locals_: Mapping[str, Local], needed_outside: Iterable[str]) -> set[
         stubs |= more
 
 
-def _closure(locals_: Mapping[str, Local], start: Iterable[str]) -> set[str]:
+def _closure(packages_by_path: Mapping[str, Local], start: Iterable[str]) -> set[str]:
     found: set[str] = set()
     queue = list(start)
     while queue:
         path = queue.pop()
-        if path not in found and path in locals_:
+        if path not in found and path in packages_by_path:
             found.add(path)
-            dependencies = (item for item in locals_[path].dependencies if not item.is_development)
+            dependencies = (item for item in packages_by_path[path].dependencies if not item.is_development)
             queue += [item.manifest for item in dependencies if item.manifest is not None]
     return found
 
 
-def check_graph(locals_: Mapping[str, Local]) -> None:
+def check_graph(packages_by_path: Mapping[str, Local]) -> None:
     """Raise WorkspaceError for a dependency on another package than is there, and for packages that need each other."""
-    for item in locals_.values():
+    for item in packages_by_path.values():
         for dependency in item.needed:
-            target = locals_.get(dependency.manifest or "")
+            target = packages_by_path.get(dependency.manifest or "")
             if target is not None:
                 _check_is_meant(item, dependency, target.package)
-    waiting = _stuck({path: _waits_for(item, locals_) for path, item in locals_.items()})
+    waiting = _stuck({path: _waits_for(item, packages_by_path) for path, item in packages_by_path.items()})
     if waiting:
-        names = ", ".join(sorted(locals_[item].package.name for item in waiting))
-        raise locals_[min(waiting)].manifest.error(
+        names = ", ".join(sorted(packages_by_path[item].package.name for item in waiting))
+        raise packages_by_path[min(waiting)].manifest.error(
             f"these packages depend on each other in a circle: {names}",
             "dependencies",
             hint="Move what they share into a package of its own; development dependencies may stay.",
@@ -169,6 +169,6 @@ def _without_ends(needs: Mapping[str, set[str]]) -> set[str]:
     return set(open_needs)
 
 
-def _waits_for(item: Local, locals_: Mapping[str, Local]) -> set[str]:
+def _waits_for(item: Local, packages_by_path: Mapping[str, Local]) -> set[str]:
     needed = {d.manifest for d in item.dependencies if d.manifest is not None and not d.is_development}
-    return needed & locals_.keys()
+    return needed & packages_by_path.keys()

@@ -13,8 +13,8 @@ import pytest
 
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
 from pytest_dagger_rust.plugin import configuration, fixtures, hypothesis_tests, marks, overrides, transcripts
-from pytest_dagger_rust.plugin.display import Display
-from pytest_dagger_rust.plugin.error_reports import tell
+from pytest_dagger_rust.plugin.display import BuildReporting
+from pytest_dagger_rust.plugin.error_reports import write_message
 from pytest_dagger_rust.plugin.fixtures import (
     _dagger_engine,  # pyright: ignore[reportPrivateUsage]
     _rust_build_options,  # pyright: ignore[reportPrivateUsage]
@@ -33,7 +33,7 @@ from pytest_dagger_rust.plugin.fixtures import (
     rust_test_options,
     rust_workspace,
 )
-from pytest_dagger_rust.plugin.state import DISPLAY_KEY, SETTINGS_KEY, SHARED_SESSION
+from pytest_dagger_rust.plugin.state import REPORTING_KEY, SETTINGS_KEY, SHARED_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -72,7 +72,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(args: list[str]) -> Generator[None, None, None]:
-    """Find mistakes on the command line that pytest would tell in more words and less helpful ones."""
+    """Report mistakes on the command line that pytest would report less clearly."""
     configuration.check_arguments(args)
     try:
         return (yield)
@@ -82,23 +82,23 @@ def pytest_load_initial_conftests(args: list[str]) -> Generator[None, None, None
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the settings, so that a wrong one is said before anything starts."""
+    """Read the settings, so that invalid ones are reported before anything starts."""
     # Users of these fixtures need no event loop settings, so they need no reminder to make them either.
     warnings.filterwarnings(
         "ignore", message=r"(?s)The configuration option \"asyncio_default_fixture_loop_scope\""
     )
     config.stash[SETTINGS_KEY] = configuration.read(config)
     config.pluginmanager.register(transcripts, "dagger_rust_sections")
-    config.stash[DISPLAY_KEY] = Display(config)
-    config.pluginmanager.register(config.stash[DISPLAY_KEY], "dagger_rust_display")
+    config.stash[REPORTING_KEY] = BuildReporting(config)
+    config.pluginmanager.register(config.stash[REPORTING_KEY], "dagger_rust_reporting")
     if config.stash[SETTINGS_KEY]["shell"]:
         from pytest_dagger_rust.plugin.shell import ShellOnFailure  # noqa: PLC0415 - for terminals only
 
         source = config.stash[SETTINGS_KEY].sources["shell"]
         config.pluginmanager.register(ShellOnFailure(config, source), "dagger_rust_shell")
     config.addinivalue_line("markers", marks.MARKER)
-    config.addinivalue_line("markers", "rust_test: a Rust test, given to each that is collected")
-    config.addinivalue_line("markers", "rust_ignored: a Rust test with #[ignore], given to each of them")
+    config.addinivalue_line("markers", "rust_test: set on every Rust test")
+    config.addinivalue_line("markers", "rust_ignored: set on every Rust test with #[ignore]")
     config.addinivalue_line("markers", "rust_alone: a Rust test that no other one runs beside")
     if config.stash[SETTINGS_KEY]["tests"]:
         from pytest_dagger_rust.plugin.rust_collection import RustTests  # noqa: PLC0415 - only for runs with Rust tests
@@ -108,7 +108,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say what was configured, and where."""
+    """Return the header line: what is configured, and where."""
     from pytest_dagger_rust.plugin.header import header_line  # noqa: PLC0415 - reads what the header shows
 
     return header_line(config, config.stash[SETTINGS_KEY])
@@ -116,13 +116,13 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist where the controller's session with the engine is to be had."""
+    """Send a pytest-xdist worker the address of the controller's session with the engine."""
     config: pytest.Config = node.config
     if config.stash.get(_SERVER, None) is None and not os.environ.get("DAGGER_SESSION_PORT"):
         from pytest_dagger_rust.plugin.xdist import SessionServer  # noqa: PLC0415 - only for runs with workers
 
         config.stash[_SERVER] = SessionServer(
-            config.stash[SETTINGS_KEY]["connect_timeout"], config.stash[DISPLAY_KEY].progress
+            config.stash[SETTINGS_KEY]["connect_timeout"], config.stash[REPORTING_KEY].progress
         )
     if server := config.stash.get(_SERVER, None):
         node.workerinput[SHARED_SESSION] = (server.address, server.key.hex())
@@ -130,13 +130,13 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """End the session at once after Ctrl-C: workers ignore it, and would wait for their builds."""
+    """End the session at once after Ctrl-C, because workers ignore it and would wait for their builds."""
     if exitstatus == pytest.ExitCode.INTERRUPTED:
         _close_server(session.config, patience=0.5)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End what the controller held for its workers."""
+    """Close what the controller holds for its workers."""
     _close_server(config)
 
 
@@ -148,7 +148,7 @@ def _close_server(config: pytest.Config, patience: float | None = None) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, None]:
-    """Heed the marker rust_build, and hand coroutine tests that use these fixtures to pytest-asyncio.
+    """Apply the marker rust_build, and let pytest-asyncio run coroutine tests that use these fixtures.
 
     In its strict mode too, and as a wrapper, so that pytest-asyncio's own hook finds the marker.
     """
@@ -173,7 +173,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse a marker that nothing has heeded."""
+    """Refuse a marker that has no effect."""
     marks.check_item(item)
 
 
@@ -181,7 +181,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:
-    """Check what an override gives where it is given, and not where it is used."""
+    """Check what an override returns, when it returns it."""
     overrides.check_function(fixturedef, request)
     value = yield
     overrides.check_value(fixturedef, request, value)
@@ -199,5 +199,5 @@ def pytest_runtest_makereport(
         place = None
         if isinstance(error, ConfigurationError):
             place = overrides.place_in_tests(call.excinfo, item.config.rootpath)
-        tell(report, error, place)
+        write_message(report, error, place)
     return report

@@ -10,7 +10,7 @@ import pytest
 from _pytest.fixtures import TopRequest
 
 
-class _Asker(pytest.Item):
+class CollectionItem(pytest.Item):
     """Stands where a test would, to ask for fixtures while tests are collected; it is never run."""
 
     def __init__(self, **keywords: Any) -> None:
@@ -26,10 +26,10 @@ class _Asker(pytest.Item):
 def session_fixture(session: pytest.Session, name: str) -> Any:
     """Return the value of a session fixture as the tests below rootdir would get it, overrides and all."""
     state = session._setupstate  # noqa: SLF001
-    asker = _Asker.from_parent(session, name="asker")
-    state.setup(asker)
+    item = CollectionItem.from_parent(session, name="item")
+    state.setup(item)
     try:
-        return TopRequest(cast("pytest.Function", asker), _ispytest=True).getfixturevalue(name)
+        return TopRequest(cast("pytest.Function", item), _ispytest=True).getfixturevalue(name)
     finally:
         # The session stays set up, with its fixtures; pytest ends it after the last test.
-        state.teardown_exact(_Asker.from_parent(session, name="next"))
+        state.teardown_exact(CollectionItem.from_parent(session, name="next"))

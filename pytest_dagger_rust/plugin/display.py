@@ -1,4 +1,4 @@
-"""The part of the plugin that shows and sums up what is built: hooks that keep pytest's own output whole."""
+"""The hooks that show and summarise builds, and keep pytest's own output whole."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dagger_rust.plugin.error_reports import ToldOnce
+from pytest_dagger_rust.plugin.error_reports import Deduplicator
 from pytest_dagger_rust.plugin.state import SHARED_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from contextlib import AbstractContextManager
 
-    from pytest_dagger_rust.report.build_log import Watch
+    from pytest_dagger_rust.report.build_log import BuildLog
     from pytest_dagger_rust.report.facts import BuildFacts
     from pytest_dagger_rust.report.progress import Progress
 
-# Where the controller finds what a worker has built.
+# The key under which a worker sends what it built.
 _WORKERS_BUILDS = "dagger_rust_builds"
 
 
-class Display:
-    """The hooks of one pytest process; what they need is loaded only when there is something to show."""
+class BuildReporting:
+    """The hooks of one pytest process; what they need is loaded when there is something to show."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._is_worker = hasattr(config, "workerinput")
-        self._told = ToldOnce()
+        self._deduplicator = Deduplicator()
         self._waited = 0.0
         self._workers_builds: list[BuildFacts] = []
         self._workers_waits: list[tuple[str, float]] = []
@@ -37,24 +37,24 @@ class Display:
 
     @functools.cached_property
     def progress(self) -> Progress:
-        """The waits of this process, or where it is the controller, of its workers."""
+        """The waits of this process, and of its workers if it is the controller."""
         from pytest_dagger_rust.plugin.terminal import display_for  # noqa: PLC0415
         from pytest_dagger_rust.report.progress import Progress  # noqa: PLC0415
 
         return Progress(lambda: display_for(self._config, self._resume))
 
     @functools.cached_property
-    def watch(self) -> Watch:
+    def build_log(self) -> BuildLog:
         """The builds of this process."""
-        from pytest_dagger_rust.report.build_log import Watch  # noqa: PLC0415
+        from pytest_dagger_rust.report.build_log import BuildLog  # noqa: PLC0415
 
         workerinput: dict[str, Any] = getattr(self._config, "workerinput", {})
         if SHARED_SESSION not in workerinput:
-            return Watch(self.progress)
+            return BuildLog(self.progress)
         from pytest_dagger_rust.plugin.xdist import WorkersProgress  # noqa: PLC0415
 
         address, key = workerinput[SHARED_SESSION]
-        return Watch(WorkersProgress(address, bytes.fromhex(key), workerinput["workerid"]))
+        return BuildLog(WorkersProgress(address, bytes.fromhex(key), workerinput["workerid"]))
 
     def _paused(self) -> AbstractContextManager[None]:
         return self.progress.paused() if "progress" in vars(self) else contextlib.nullcontext()
@@ -69,16 +69,16 @@ class Display:
     def pytest_runtest_logstart(
         self, nodeid: str, location: tuple[str, int | None, str]
     ) -> Generator[None, None, None]:
-        """Let pytest write where it left off."""
+        """Hide the progress line while pytest writes."""
         self._current = (nodeid, location)
-        # What was waited for while tests were collected is none of this test's time.
+        # Waits during collection are not part of this test's time.
         self._waited = self._seconds_waited()
         with self._paused():
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Take waits out of a test's time: they are listed on their own, and no test is to blame for them."""
+        """Subtract waits from the test's time; they are listed on their own."""
         report = yield
         waited = self._seconds_waited()
         report.duration = max(report.duration - (waited - self._waited), 0.0)
@@ -87,15 +87,15 @@ class Display:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
-        """Let pytest write where it left off, and an error that was shown before only once."""
+        """Hide the progress line while pytest writes, and shorten an error that was shown before."""
         if not self._is_worker:
-            self._told.shorten(report, colours=self._config.get_terminal_writer().hasmarkup)
+            self._deduplicator.shorten(report, colours=self._config.get_terminal_writer().hasmarkup)
         with self._paused():
             return (yield)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take what a worker has built, and wait no longer for what it waited for, should it have died."""
+        """Read what a worker built, and end its waits in case it died."""
         if "progress" in vars(self):
             self.progress.forget(node.gateway.id)
         sent = getattr(node, "workeroutput", {}).get(_WORKERS_BUILDS)
@@ -107,13 +107,13 @@ class Display:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """Show nothing any more, and hand on what was built: to the controller, or to files and tables."""
+        """Stop progress, and pass on what was built: to the controller, or to files and tables."""
         self._stop()
-        if self._is_worker and "watch" in vars(self):
+        if self._is_worker and "build_log" in vars(self):
             output: dict[str, Any] = getattr(self._config, "workeroutput", {})
             output[_WORKERS_BUILDS] = {
                 "builds": [build.plain() for build in self._builds()],
-                "waits": self.watch.waits,
+                "waits": self.build_log.waits,
             }
         elif self._has_built:
             from pytest_dagger_rust.plugin import ending  # noqa: PLC0415 - only for runs that build
@@ -130,27 +130,27 @@ class Display:
 
     @property
     def _has_built(self) -> bool:
-        return bool(self._workers_builds) or ("watch" in vars(self) and bool(self.watch.builds))
+        return bool(self._workers_builds) or ("build_log" in vars(self) and bool(self.build_log.builds))
 
     def _builds(self) -> list[BuildFacts]:
         from pytest_dagger_rust.report.facts import facts_of, merged  # noqa: PLC0415
 
-        own = map(facts_of, self.watch.builds) if "watch" in vars(self) else ()
+        own = map(facts_of, self.build_log.builds) if "build_log" in vars(self) else ()
         return merged([*own, *self._workers_builds])
 
     def _waits(self) -> list[tuple[str, float]]:
         longest: dict[str, float] = {}
-        own = self.watch.waits if "watch" in vars(self) else []
+        own = self.build_log.waits if "build_log" in vars(self) else []
         for what, seconds in [*own, *self._workers_waits]:
             longest[what] = max(seconds, longest.get(what, 0.0))
         return list(longest.items())
 
     def pytest_unconfigure(self) -> None:
-        """End the thread also where the session did not begin."""
+        """End the thread, also if the session did not start."""
         self._stop()
 
     def _seconds_waited(self) -> float:
-        return self.watch.waited if "watch" in vars(self) else 0.0
+        return self.build_log.waited if "build_log" in vars(self) else 0.0
 
     def _stop(self) -> None:
         if "progress" in vars(self):

@@ -1,4 +1,4 @@
-"""What is written when all tests have run: to the terminal, and to the files that settings name."""
+"""Writes the summary when all tests have run: to the terminal, and to the files that settings name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HISTORY, _KEPT_RUNS = "dagger_rust/history", 20
 
 
 def finish(config: pytest.Config, builds: Sequence[BuildFacts], waits: Sequence[tuple[str, float]]) -> None:
-    """Write files, and give pytest's own summaries what belongs there."""
+    """Write the files, and add builds and waits to pytest's own summaries."""
     if path := _file(config, "code_quality"):
         root = ci.repository(os.environ, config.rootpath)
         path.write_text(ci.gitlab(builds, root), "utf-8")
@@ -51,7 +51,7 @@ def _page(config: pytest.Config, builds: Sequence[BuildFacts]) -> str:
 
 
 def summarize(reporter: pytest.TerminalReporter, builds: Sequence[BuildFacts]) -> None:
-    """Write the table of builds, and annotations where GitHub Actions reads them."""
+    """Write the table of builds, and annotations on GitHub Actions."""
     config = reporter.config
     if config.get_verbosity() >= 0:
         _write(reporter, builds, show_warnings=config.stash[SETTINGS_KEY]["show_warnings"])
@@ -67,7 +67,7 @@ def _file(config: pytest.Config, name: str) -> Path | None:
 
 def _write(reporter: pytest.TerminalReporter, builds: Sequence[BuildFacts], *, show_warnings: bool) -> None:
     """Write the section of the builds."""
-    reporter.section("dagger-rust")
+    reporter.write_sep("=", "dagger-rust")
     for line in table.table(builds, reporter._tw.fullwidth):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         reporter.write_line(line)
     if written := rewritten(builds):
@@ -79,15 +79,15 @@ def _write(reporter: pytest.TerminalReporter, builds: Sequence[BuildFacts], *, s
             reporter.write_line("")
             reporter.write_line(finding.rendered if coloured else finding.text)
     elif warnings:
-        count = f"{len(warnings)} warning{'s' if len(warnings) > 1 else ''} of the compiler"
-        reporter.write_line(f"{count}; shown with --dagger-rust-show-warnings")
+        count = f"{len(warnings)} compiler warning{'s' if len(warnings) > 1 else ''}"
+        reporter.write_line(f"{count}; show with --dagger-rust-show-warnings")
 
 
 def rewritten(builds: Sequence[BuildFacts]) -> str:
-    """Return a line about sources that build scripts have written, empty where they have written none."""
+    """Return a line about sources that build scripts changed, empty if they changed none."""
     paths = list(dict.fromkeys(path for build in builds for path in build.rewritten))
     if not paths:
         return ""
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     files = f"{', '.join(paths[:3])}{more}"
-    return f"build scripts wrote into the sources: {files}; the binaries have it, and later builds start without it"
+    return f"build scripts changed {files}; the binaries contain the changes, the next build starts from your files"

@@ -1,4 +1,4 @@
-"""How an error of a fixture is told: as its message, whole the first time, and in one line after that."""
+"""Shows an error of a fixture: its whole message the first time, one line after that."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     import pytest
 
 
-def tell(report: pytest.TestReport, error: DaggerRustError, place: str | None) -> None:
-    """Put the message into a report, with `place` for where in the user's own code the error came from."""
+def write_message(report: pytest.TestReport, error: DaggerRustError, place: str | None) -> None:
+    """Write the message into a report; `place` is where in the user's code the error came from."""
     kind = type(error).__name__
     end = "" if place is None else f"\n  at {place}"
     report.longrepr = f"{kind}: {error}{end}"
-    # Whether it is the first one, and whether colours are wanted, is known to the process that shows it only.
-    told: Any = report
-    told.dagger_rust_error = kind
-    told.dagger_rust_coloured = f"{kind}: {coloured(error)}{end}"
+    # Only the process that shows the report knows whether the error is the first, and whether to use colours.
+    extended: Any = report
+    extended.dagger_rust_error = kind
+    extended.dagger_rust_coloured = f"{kind}: {coloured(error)}{end}"
 
 
 def coloured(error: DaggerRustError) -> str:
@@ -29,19 +29,19 @@ def coloured(error: DaggerRustError) -> str:
     return text
 
 
-class ToldOnce:
-    """Shortens what has been shown already, whichever worker has met it first."""
+class Deduplicator:
+    """Shortens errors that were shown before, by whichever worker."""
 
     def __init__(self) -> None:
         self._first: dict[str, str] = {}
 
     def shorten(self, report: pytest.TestReport, *, colours: bool) -> None:
-        """Leave a first report whole, and let any later one refer to it."""
+        """Keep the first report whole; make later ones refer to it."""
         kind = getattr(report, "dagger_rust_error", None)
         if kind is None or not isinstance(report.longrepr, str):
             return
         first = self._first.setdefault(report.longrepr, report.nodeid)
         if first != report.nodeid:
-            report.longrepr = f"{kind}: the same as for {first}, where it is shown."
+            report.longrepr = f"{kind}: same error as {first} (shown there)"
         elif colours:
             report.longrepr = str(getattr(report, "dagger_rust_coloured", report.longrepr))

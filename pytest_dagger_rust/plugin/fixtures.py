@@ -1,4 +1,4 @@
-"""The fixtures; each decision is one of its own, to be overridden in a conftest.py."""
+"""The fixtures: one for each decision, to be overridden in a conftest.py."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dagger_rust.builds.images import default_builder_image, default_runtime_image
-from pytest_dagger_rust.errors import EngineUnavailable, WorkspaceError
+from pytest_dagger_rust.errors import EngineUnavailable
 from pytest_dagger_rust.plugin import marks
-from pytest_dagger_rust.plugin.state import DISPLAY_KEY, SETTINGS_KEY, SHARED_SESSION
+from pytest_dagger_rust.plugin.state import REPORTING_KEY, SETTINGS_KEY, SHARED_SESSION
 from pytest_dagger_rust.rust_tests.selection import selected_packages
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def _dagger_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:  # pyright:
     from pytest_dagger_rust.engine.engine import Engine  # noqa: PLC0415 - most runs connect to nothing
 
     settings = _settings(pytestconfig)
-    watch = pytestconfig.stash[DISPLAY_KEY].watch
+    build_log = pytestconfig.stash[REPORTING_KEY].build_log
     try:
         engine = Engine(timeout=settings["connect_timeout"], session=_controllers_session(pytestconfig))
-        watch.progress.follow(lambda: engine.log)
-        with watch.waiting(CONNECTING):
+        build_log.progress.follow(lambda: engine.log)
+        with build_log.waiting(CONNECTING):
             engine.open()
         # When Python ends, it looks through all objects once more, and the SDK has made a hundred thousand of them.
         atexit.register(gc.freeze)
@@ -78,51 +78,51 @@ def _controllers_session(config: pytest.Config) -> SessionParams | None:
 
 @pytest.fixture(scope="session")
 def dagger_client(_dagger_engine: Engine) -> dagger.Client:
-    """A connected Dagger client, usable from every test, coroutine or not, whatever its event loop."""
+    """A connected Dagger client that every test can use, coroutine or not, on any event loop."""
     return _dagger_engine.client
 
 
 @pytest.fixture(scope="session")
 def rust_workspace(pytestconfig: pytest.Config) -> RustWorkspace:
     """The Cargo workspace under test; override this to load another one."""
-    from pytest_dagger_rust.workspace import RustWorkspace  # noqa: PLC0415
+    from pytest_dagger_rust.workspace import RustWorkspace, missing_manifest  # noqa: PLC0415
 
     folder = pytestconfig.rootpath / _settings(pytestconfig)["workspace"]
     if not (folder / "Cargo.toml").exists():
         hint = "Name the workspace's folder, relative to rootdir, with the ini option dagger_rust_workspace."
-        raise WorkspaceError("there is no Cargo.toml here", file=folder, hint=hint)
+        raise missing_manifest(folder, hint)
     return RustWorkspace.load(folder)
 
 
 @pytest.fixture(scope="session")
 def rust_builder_image(pytestconfig: pytest.Config, rust_workspace: RustWorkspace) -> str:
-    """The image with cargo and rustc; override this to build in another one."""
+    """The image to build in; override this to use another one."""
     image: str | None = _settings(pytestconfig)["builder_image"]
     return image or default_builder_image(rust_workspace.toolchain)
 
 
 @pytest.fixture(scope="session")
 def rust_runtime_image(pytestconfig: pytest.Config, rust_builder_image: str) -> str:
-    """The slim image tests run the binaries in; override this to run them in another one."""
+    """The slim image to run the binaries in; override this to use another one."""
     image: str | None = _settings(pytestconfig)["runtime_image"]
     return image or default_runtime_image(rust_builder_image)
 
 
 @pytest.fixture(scope="session")
 def rust_builder_container(dagger_client: dagger.Client, rust_builder_image: str) -> dagger.Container:
-    """The container the workspace is built in; override this to add system packages or tools."""
+    """The container to build in; override this to add system packages or tools."""
     return dagger_client.container().from_(rust_builder_image)
 
 
 @pytest.fixture(scope="session")
 def rust_runtime_container(dagger_client: dagger.Client, rust_runtime_image: str) -> dagger.Container:
-    """The container the binaries are put into; override this to add what they need at run time."""
+    """The container to run the binaries in; override this to add what they need at run time."""
     return dagger_client.container().from_(rust_runtime_image)
 
 
 @pytest.fixture(scope="session")
 def rust_cargo_options(pytestconfig: pytest.Config) -> CargoOptions:
-    """The options of the build: packages, features, profile and so on; override this to change them in code."""
+    """The cargo options of the build, such as features and profile; override this to change them in code."""
     return _settings(pytestconfig).cargo_options()
 
 
@@ -141,7 +141,7 @@ def rust_test_options(
 
 @pytest.fixture(scope="session")
 def rust_test_container(rust_builder_container: dagger.Container) -> dagger.Container:
-    """The container the Rust tests run in; override this to add what they need at run time."""
+    """The container to run the Rust tests in; override this to add what they need at run time."""
     return rust_builder_container
 
 
@@ -174,14 +174,14 @@ def _rust_tests(  # pyright: ignore[reportUnusedFunction]
         timeout = _settings(pytestconfig)["test_timeout"]
         return ListedTests(_dagger_engine, build, await list_tests(build, timeout))
 
-    watch = pytestconfig.stash[DISPLAY_KEY].watch
-    with watch.observe(rust_test_options, rust_workspace.root, tests=True) as done:
+    build_log = pytestconfig.stash[REPORTING_KEY].build_log
+    with build_log.observe(rust_test_options, rust_workspace.root, tests=True) as done:
         return _dagger_engine.call(run)
 
 
 @pytest.fixture(scope="session")
 def rust_source_excludes(pytestconfig: pytest.Config) -> Sequence[str]:
-    """Patterns of files and folders no build needs; override this to leave more out."""
+    """Patterns of files and folders that no build needs; override this to exclude more."""
     excludes: Sequence[str] = _settings(pytestconfig)["source_excludes"]
     return excludes
 
@@ -198,7 +198,7 @@ def _cache_folder(config: pytest.Config) -> Path | None:
 
 @pytest.fixture(scope="session")
 def _rust_caches(pytestconfig: pytest.Config) -> Caches:  # pyright: ignore[reportUnusedFunction]
-    """What is kept between builds beside the engine's own caches."""
+    """What is kept between builds outside the engine."""
     from pytest_dagger_rust.builds.caches import Caches  # noqa: PLC0415
 
     folder = _cache_folder(pytestconfig)
@@ -232,7 +232,7 @@ def cached_rust_build_factory(
         builder=rust_builder_container,
         runtime=rust_runtime_container,
         excludes=rust_source_excludes,
-        observer=pytestconfig.stash[DISPLAY_KEY].watch,
+        observer=pytestconfig.stash[REPORTING_KEY].build_log,
         caches=_rust_caches,
     )
 
@@ -250,6 +250,6 @@ def cached_rust_build(
     cached_rust_build_factory: RustBuildFactory,
     _rust_build_options: Mapping[str, Any],
 ) -> RustBuild:
-    """The freshly built binaries of the workspace, to run, serve and export; dependencies are compiled only once."""
+    """The workspace's binaries, newly built, to run, serve and export; dependencies compile only once."""
     options, changes = marks.requested(getattr(request, "param", {}), _rust_build_options)
     return cached_rust_build_factory.blocking(options, **changes)

@@ -1,4 +1,4 @@
-"""The one line in pytest's header: image, workspace, profile and engine, what else was set, and where from."""
+"""The line in pytest's header: image, workspace, profile and engine, other settings, and where each is set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_dagger_rust.plugin.settings import Settings
 
-# What the line always has, as a fixture may decide it instead of a setting.
+# Always in the line, because a fixture may decide them instead of a setting.
 _FIXTURES = {
     "builder_image": "rust_builder_image",
     "workspace": "rust_workspace",
@@ -31,7 +31,7 @@ _TOOLCHAIN_FILES = ("rust-toolchain", "rust-toolchain.toml")
 
 
 def header_line(config: pytest.Config, settings: Settings) -> str | None:
-    """Return the line, None where there is no workspace and nothing was set: most runs are not about Rust."""
+    """Return the line, None if there is no workspace and nothing is set: most runs are not about Rust."""
     folder = config.rootpath / settings["workspace"]
     if not settings.sources and not (folder / "Cargo.toml").is_file():
         return None
@@ -72,7 +72,7 @@ def _toolchain(folder: Path) -> str | None:
 
 
 def _override(config: pytest.Config, fixture: str) -> str | None:
-    """Say which conftest.py or plugin has a fixture of this name, if one has."""
+    """Return the conftest.py or plugin that defines a fixture of this name, None if none does."""
     for plugin in config.pluginmanager.get_plugins():
         if not isinstance(plugin, ModuleType) or plugin.__name__.startswith("pytest_dagger_rust."):
             continue

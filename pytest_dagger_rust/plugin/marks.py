@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MARKER = (
-    "rust_build(**options): give the test a cached_rust_build with these cargo options, as CargoOptions has them, "
-    "on top of the configured ones"
+    "rust_build(**options): build cached_rust_build with these cargo options (those of CargoOptions) on top of the "
+    "configured ones"
 )
 
 # The session fixture that takes a marker's options to cached_rust_build.
@@ -68,12 +68,11 @@ def _is_used(metafunc: pytest.Metafunc) -> bool:
             metafunc.fixturenames.append(FIXTURE)
             return True
         raise ConfigurationError(
-            "cached_rust_build is overridden by a fixture that does not ask for the original one, so its options "
-            "are not to be changed."
+            "@rust_build has no effect: your `cached_rust_build` does not request the original fixture."
         )
     own: list[pytest.Mark] = getattr(metafunc.function, "pytestmark", [])
     if any(mark.name == "rust_build" for mark in own):
-        raise ConfigurationError("the test does not ask for cached_rust_build.")
+        raise ConfigurationError("@rust_build has no effect: the test does not request cached_rust_build.")
     return False
 
 
@@ -91,7 +90,7 @@ def _same(config: pytest.Config, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_item(item: pytest.Item) -> None:
-    """Raise ConfigurationError for a marker that was added too late to be heard, as those of parameters are."""
+    """Raise ConfigurationError for a marker that was added too late, as on a parameter."""
     callspec = getattr(item, "callspec", None)
     marks = list(item.iter_markers("rust_build"))
     if marks and "cached_rust_build" in getattr(item, "fixturenames", ()):
@@ -104,7 +103,7 @@ def check_item(item: pytest.Item) -> None:
 
 
 def requested(parameter: object, marked: Mapping[str, Any]) -> tuple[CargoOptions | None, dict[str, Any]]:
-    """Return what a parameter of cached_rust_build and the markers ask of the factory, together.
+    """Return the options of a parameter of cached_rust_build and of the markers, together.
 
     Raises ConfigurationError for a parameter that has no cargo options in it.
     """
@@ -118,7 +117,7 @@ def requested(parameter: object, marked: Mapping[str, Any]) -> tuple[CargoOption
 
 
 def parameter_id(parameter: object) -> str | None:
-    """Return the part of a test's name that tells a parameter of cached_rust_build from others."""
+    """Return the part of a test's name for a parameter of cached_rust_build."""
     if isinstance(parameter, CargoOptions):
         return parameter.describe() or "default"
     if not isinstance(parameter, Mapping):

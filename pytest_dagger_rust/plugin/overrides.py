@@ -1,4 +1,4 @@
-"""Checks what a fixture that overrides one of this plugin's gives, and says where it is defined."""
+"""Checks what fixtures that override this plugin's return; its errors name their file and line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _OURS = "pytest_dagger_rust."
 
-# What each fixture gives, by the full name of its class.
+# What each fixture returns, by the full name of its class.
 _EXPECTED = {
     "cached_rust_build": "pytest_dagger_rust.RustBuild",
     "cached_rust_build_factory": "pytest_dagger_rust.RustBuildFactory",
@@ -36,13 +36,13 @@ _EXPECTED = {
 
 
 def check_function(fixturedef: pytest.FixtureDef[Any], request: Any) -> None:
-    """Raise ConfigurationError for an override that nothing would await."""
+    """Raise ConfigurationError for an override that is a coroutine function."""
     if _is_override(fixturedef) and inspect.iscoroutinefunction(fixturedef.func):
-        _refuse(fixturedef, request, "is a coroutine function, which nothing awaits; write `def` instead")
+        _refuse(fixturedef, request, "is a coroutine function, and nothing awaits it; write `def` instead")
 
 
 def check_value(fixturedef: pytest.FixtureDef[Any], request: Any, value: object) -> None:
-    """Raise ConfigurationError for an override that gives something else than what it stands for."""
+    """Raise ConfigurationError for an override that returns a value of the wrong type."""
     if _is_override(fixturedef) and (wrong := _wrong(fixturedef.argname, value)):
         _refuse(fixturedef, request, wrong)
 
@@ -54,7 +54,7 @@ def _is_override(fixturedef: pytest.FixtureDef[Any]) -> bool:
 def _refuse(fixturedef: pytest.FixtureDef[Any], request: Any, wrong: str) -> NoReturn:
     place = place_of(fixturedef.func, request.config.rootpath)
     error = ConfigurationError(f"{place}: the fixture {fixturedef.argname} {wrong}.")
-    # What is cached is what other tests get: they have to meet the same error.
+    # Other tests get the cached result: give them the same error.
     fixturedef.cached_result = (None, fixturedef.cache_key(request), (error, None))
     raise error
 
@@ -66,7 +66,7 @@ def _wrong(name: str, value: object) -> str | None:
     if isinstance(value, expected) and (expected is str or not _is_odd_sequence(value)):
         return None
     kind = "sequence of str" if kind == "Sequence" else kind
-    return f"returned {value!r}; it has to return a {kind}"
+    return f"returned {value!r}; it must return a {kind}"
 
 
 def _is_odd_sequence(value: object) -> bool:
@@ -86,7 +86,7 @@ def place_of(function: Callable[..., object], rootpath: Path) -> str:
 
 
 def place_in_tests(excinfo: pytest.ExceptionInfo[BaseException], rootpath: Path) -> str | None:
-    """Return file, line and function of the user's own code that an error came out of, if there was any."""
+    """Return file, line and function in the user's code that an error came from, None if there is none."""
     for entry in reversed(excinfo.traceback):
         path = os.path.relpath(entry.path, rootpath)
         if not path.startswith("..") and not entry.frame.f_globals.get("__name__", "").startswith(_OURS):

@@ -1,4 +1,4 @@
-"""The part of the pytest plugin for Rust tests: loaded where they are asked for, shared by all their nodes."""
+"""Collects and runs Rust tests; loaded if they are requested, shared by all their nodes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RustTests:
     """Collects and runs the workspace's Rust tests."""
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
-        self._told: dict[str, str] = {}
+        self._first_shown: dict[str, str] = {}
         self._config = config
         self._ignored: str = settings["ignored_tests"]
         self.timeout: float = settings["test_timeout"]
@@ -69,7 +69,7 @@ class RustTests:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
-        """Have the whole workspace's tests collected where `testpaths` says which Python tests are."""
+        """Collect the whole workspace's tests if `testpaths` selects the Python tests."""
         config, self._session = session.config, session
         if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
             config.args += sorted(map(str, self._sources_of(session).files))
@@ -208,7 +208,7 @@ class RustTests:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker of pytest-xdist where the results of all workers are kept."""
+        """Send a pytest-xdist worker the folder with the results of all workers."""
         node.workerinput[SHARED_FOLDER] = str(self._results_folder())
 
     def pytest_unconfigure(self) -> None:
@@ -227,19 +227,19 @@ class RustTests:
         return report
 
     def users_path(self, file: str) -> str:
-        """Return a path that the compiler was told as it is seen from rootdir."""
+        """Return a path of the compiler's as seen from rootdir."""
         # A path of the standard library is absolute, and stays what it is.
         path = (self._sources.root if self._sources else self._config.rootpath) / file
         return os.path.relpath(path, self._config.rootpath) if path.exists() else file
 
-    def told(self, node: pytest.Item | pytest.Collector, error: BaseException) -> str | None:
-        """Return the text for an error of this package: whole the first time, and in one line after that."""
+    def failure_text(self, node: pytest.Item | pytest.Collector, error: BaseException) -> str | None:
+        """Return the text for an error of this package: whole the first time, one line after that."""
         if not isinstance(error, DaggerRustError):
             return None
         kind = type(error).__name__
-        first = self._told.setdefault(str(error), node.nodeid)
+        first = self._first_shown.setdefault(str(error), node.nodeid)
         if first != node.nodeid:
-            return f"{kind}: the same as for {first}, where it is shown."
+            return f"{kind}: same error as {first} (shown there)"
         has_colours = self._config.get_terminal_writer().hasmarkup
         return f"{kind}: {coloured(error) if has_colours else error}"
 

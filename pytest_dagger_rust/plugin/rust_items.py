@@ -47,7 +47,7 @@ class RustFile(pytest.File):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], _style: Any = None) -> Any:
         """Show an error of the build as its message alone."""
-        return self.tests.told(self, excinfo.value) or super().repr_failure(excinfo)
+        return self.tests.failure_text(self, excinfo.value) or super().repr_failure(excinfo)
 
 
 class RustModule(pytest.Collector):
@@ -125,7 +125,7 @@ class RustTest(pytest.Item):
         if isinstance(excinfo.value, pytest.fail.Exception):
             # Of another plugin, as pytest-timeout: where it came upon the test is nothing to the user.
             return str(excinfo.value)
-        return self.tests.told(self, excinfo.value) or super().repr_failure(excinfo, style)
+        return self.tests.failure_text(self, excinfo.value) or super().repr_failure(excinfo, style)
 
     def _shown(self, outcome: Outcome) -> Repr:
         message = outcome.failure or ""
@@ -140,7 +140,7 @@ class RustTest(pytest.Item):
         return Repr(reprtraceback=ReprTraceback([entry], None, style="native"), reprcrash=place)
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Say where the test is: in which line, only rustdoc tells."""
+        """Return where the test is; only doctests have a known line."""
         name = self.nodeid.partition("::")[2]
         if not self.case.is_doctest:
             return self.path, 0, name

@@ -20,7 +20,7 @@ _TAKES = {
     "runtime_image": "the name of an image",
     "env": "NAME=VALUE pairs",
     "text": "one name",
-    "list": "names, separated by spaces or given one by one",
+    "list": "names, separated by spaces or one at a time",
     "switch": "true or false",
     "seconds": "a number of seconds above 0",
     "count": "a number of 1 or more",
@@ -44,7 +44,7 @@ class Setting:
 
     @property
     def takes(self) -> str:
-        """What its value has to be, in words."""
+        """What its value must be."""
         return _TAKES.get(self.name) or _TAKES.get(self.kind) or " or ".join(self.choices)
 
     @property
@@ -65,41 +65,43 @@ class Setting:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("workspace", "folder", "folder of the Cargo workspace, relative to rootdir", Path()),
-    Setting("builder_image", "text", "image with cargo and rustc that the workspace is built in"),
-    Setting("runtime_image", "text", "slim image the tests run the binaries in"),
+    Setting("builder_image", "text", "image to build in; it needs cargo, rustc and a linker"),
+    Setting("runtime_image", "text", "slim image to run the binaries in"),
     Setting(
-        "packages", "list", "packages to build, as cargo's --package (default: cargo's default members)", ()
+        "packages", "list", "packages to build, like cargo's --package (default: cargo's default members)", ()
     ),
-    Setting("bins", "list", "binaries to build, as cargo's --bin (default: all of the packages)", ()),
-    Setting("examples", "list", "examples to build, as cargo's --example", ()),
-    Setting("features", "list", "features to activate, as cargo's --features", ()),
-    Setting("all_features", "switch", "activate all features, as cargo's --all-features", default=False),
+    Setting(
+        "bins", "list", "binaries to build, like cargo's --bin (default: all binaries of the packages)", ()
+    ),
+    Setting("examples", "list", "examples to build, like cargo's --example", ()),
+    Setting("features", "list", "features to activate, like cargo's --features", ()),
+    Setting("all_features", "switch", "activate all features, like cargo's --all-features", default=False),
     Setting(
         "no_default_features",
         "switch",
-        "leave default features out, as cargo's --no-default-features",
+        "do not activate default features, like cargo's --no-default-features",
         default=False,
     ),
     Setting("profile", "text", "cargo profile to build with", "dev"),
-    Setting("target", "text", "target triple to build for (default: the builder image's own)"),
+    Setting("target", "text", "target triple to build for (default: the builder image's)"),
     Setting("env", "list", "NAME=VALUE pairs for cargo, rustc and build scripts", ()),
-    Setting("locked", "switch", "fail when Cargo.lock is missing or out of date, as cargo's --locked"),
-    Setting("offline", "switch", "build without network, as cargo's --offline", default=False),
+    Setting("locked", "switch", "fail if Cargo.lock is missing or out of date, like cargo's --locked"),
+    Setting("offline", "switch", "build without network, like cargo's --offline", default=False),
     Setting("source_excludes", "list", "patterns of files and folders that no build needs", ()),
     Setting(
         "clear_caches",
         "switch",
-        "empty the workspace's cache volumes first, and build everything anew",
+        "empty the workspace's cache volumes first, and build everything again",
         default=False,
     ),
     Setting("show_warnings", "switch", "show the compiler's warnings at the end of the run", default=False),
-    Setting("code_quality", "file", "file for the compiler's messages as a code quality report of GitLab's"),
-    Setting("report", "file", "file for a page about the builds, as HTML"),
-    Setting("tests", "switch", "collect the Rust tests of the workspace as tests of pytest", default=False),
+    Setting("code_quality", "file", "write a GitLab code quality report to FILE"),
+    Setting("report", "file", "write an HTML build report to FILE"),
+    Setting("tests", "switch", "collect the workspace's Rust tests as pytest tests", default=False),
     Setting(
         "ignored_tests",
         "choice",
-        "what becomes of Rust tests with #[ignore]: skip, include or only",
+        "what to do with #[ignore] tests: skip, include or only",
         "skip",
         ("skip", "include", "only"),
     ),
@@ -123,14 +125,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "shell",
         "switch",
-        "open a shell in a container like the failed test's, on this terminal",
+        "open a shell on this terminal when a test fails, in a container like its program's",
         default=False,
     ),
-    Setting("connect_timeout", "seconds", "longest wait for the Dagger engine, in seconds"),
+    Setting("connect_timeout", "seconds", "longest time to wait for the Dagger engine, in seconds"),
     Setting(
         "on_missing_engine",
         "choice",
-        "what tests do when no Dagger engine can be reached: fail or skip",
+        "what tests do if no Dagger engine can be reached: fail or skip",
         "fail",
         ("fail", "skip"),
     ),

@@ -11,14 +11,14 @@ from pytest_dagger_rust.run import started, terminal
 if TYPE_CHECKING:
     from pytest_dagger_rust.run.started import Started
 
-_WITH_WORKERS = "is not possible with workers of pytest-xdist: leave it out, or add -n0"
-_NO_TERMINAL = "needs a terminal: standard input or standard output is none"
+_WITH_WORKERS = "is not supported with pytest-xdist workers: leave it out, or add -n0"
+_NO_TERMINAL = "needs a terminal: stdin or stdout is not a terminal"
 
 
 class ShellOnFailure:
     """The hooks; `source` says where the setting comes from.
 
-    Raises UsageError where no shell can be opened.
+    Raises UsageError if no shell can be opened.
     """
 
     def __init__(self, config: pytest.Config, source: str) -> None:
@@ -31,7 +31,7 @@ class ShellOnFailure:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
-        """Begin anew with each test."""
+        """Start over for each test."""
         started.forget()
 
     def pytest_exception_interact(self, node: pytest.Item | pytest.Collector, report: Any) -> None:
@@ -44,19 +44,19 @@ class ShellOnFailure:
         reporter.write_sep("_", f"{node.name}: {report.when} failed")
         report.toterminal(self._config.get_terminal_writer())
         program = started.last()
-        message = "the test has started no program" if program is None else _opened(program, reporter)
+        message = "the test started no program" if program is None else _opened(program, reporter)
         if message:
             reporter.write_line(f"dagger-rust: no shell: {message}")
 
 
 def _end_capture(config: pytest.Config) -> None:
-    """Return standard input and output back, as for a debugger; pytest itself takes them for what is run next."""
+    """Give standard input and output back, as for a debugger; pytest itself captures them again for the next test."""
     if capture := config.pluginmanager.get_plugin("capturemanager"):
         capture.suspend_global_capture(in_=True)
 
 
 def _opened(program: Started, reporter: pytest.TerminalReporter) -> str | None:
-    """Let the user work in a shell, and say what went wrong if something did."""
+    """Open a shell for the user; return an error, or None."""
     from pytest_dagger_rust.run.shell import Shell  # noqa: PLC0415 - only where a test has failed
 
     if program.engine is None:
@@ -66,11 +66,11 @@ def _opened(program: Started, reporter: pytest.TerminalReporter) -> str | None:
     try:
         call(shell.start)
         reporter.write_line(
-            f"dagger-rust: a shell where `{shell.command}` ran; `exit` goes on with the tests"
+            f"dagger-rust: a shell where `{shell.command}` ran; `exit` continues with the tests"
         )
         with users.raw():
             call(shell.attend)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the tests go on
+    except Exception as error:  # noqa: BLE001 - whatever it is, the tests continue
         return str(error)
     finally:
         call(shell.stop)

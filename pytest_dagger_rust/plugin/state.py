@@ -1,4 +1,4 @@
-"""Where the parts of the plugin find each other in pytest's configuration."""
+"""The keys under which the parts of the plugin find each other in pytest's configuration."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_dagger_rust.plugin.display import Display
+    from pytest_dagger_rust.plugin.display import BuildReporting
     from pytest_dagger_rust.plugin.settings import Settings
 
 SETTINGS_KEY: pytest.StashKey[Settings] = pytest.StashKey()
-DISPLAY_KEY: pytest.StashKey[Display] = pytest.StashKey()
+REPORTING_KEY: pytest.StashKey[BuildReporting] = pytest.StashKey()
 
 # In the input of a worker of pytest-xdist: the address and key of the controller's session with the engine.
 SHARED_SESSION = "dagger_rust_session"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
     from _pytest.capture import CaptureManager
 
-    from pytest_dagger_rust.report.progress import Display
+    from pytest_dagger_rust.report.progress import ProgressDisplay
 
 # Seconds: what is over sooner is not worth a line, and a log has no need of more lines than this.
 FIRST_ON_TERMINAL, FIRST_IN_LOG = 0.4, 1.0
@@ -44,7 +44,7 @@ class MovingLine:
             _write(f"{start}{clipped(text, writer.fullwidth - 1)}\x1b[K")
 
     def clear(self) -> None:
-        """Take the line away, and go back to where pytest was writing."""
+        """Remove the line, and go back to where pytest was writing."""
         if self._column is None:
             return
         back = f"\x1b[A\x1b[{self._column}C" if self._column else ""
@@ -78,7 +78,7 @@ class PlainLines:
         self._said, self._last = stage, now
         text = _text(what, detail, seconds)
         with self._capture.global_and_fixture_disabled():
-            # Whatever pytest has written of its own line, it begins that anew.
+            # pytest writes its own line again from the start.
             self._reporter.ensure_newline()
             if self._reporter._tw.width_of_current_line:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
                 self._reporter.line("")
@@ -103,7 +103,7 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def display_for(config: pytest.Config, resume: Callable[[], None]) -> Display | None:
+def display_for(config: pytest.Config, resume: Callable[[], None]) -> ProgressDisplay | None:
     """Choose how to show progress: None with -q, without a terminal reporter, and in a worker of pytest-xdist."""
     reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     capture: CaptureManager | None = config.pluginmanager.get_plugin("capturemanager")

@@ -1,4 +1,4 @@
-"""Shows beside a failed test what the programs it ran and the services it used have said."""
+"""Adds the output of programs and services to the report of a failed test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Begin anew with each test."""
+    """Start over for each test."""
     transcript.begin()
 
 

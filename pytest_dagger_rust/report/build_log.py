@@ -1,4 +1,4 @@
-"""What one pytest process has waited for and built: shown while it happens, kept for the end."""
+"""What one pytest process waits for and builds: shown while it happens, kept for the summary."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Waits(Protocol):
         ...
 
     def follow(self, log: Callable[[], Path | None]) -> None:
-        """Take more words from the file this gives, the log of the CLI that serves the session."""
+        """Read details from the file that this returns, the log of the session's CLI."""
         ...
 
 
 @dataclass
-class Build:
-    """One build, of programs or of tests: its options, the seconds it was waited for, and what came of it."""
+class BuildRecord:
+    """One build, of programs or of tests: its options, how long it took, and its result."""
 
     options: CargoOptions
     root: Path
@@ -43,21 +43,21 @@ class Build:
 
 
 @dataclass
-class Watch:
-    """The builds of one process, in the order they began, its finished waits, and where waits are shown."""
+class BuildLog:
+    """The builds of one process in the order they started, its finished waits, and where waits are shown."""
 
     progress: Waits
-    builds: list[Build] = field(default_factory=list[Build])
+    builds: list[BuildRecord] = field(default_factory=list[BuildRecord])
     waits: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
 
     @property
     def waited(self) -> float:
-        """Seconds of all waits that are over."""
+        """Total seconds of finished waits."""
         return sum(seconds for _, seconds in self.waits)
 
     @contextlib.contextmanager
     def waiting(self, what: str) -> Generator[None]:
-        """Show that the caller waits as long as the context lasts, and keep how long that was."""
+        """Show that the caller waits while the context lasts, and record how long."""
         started = time.monotonic()
         try:
             with self.progress.waiting(what):
@@ -69,8 +69,8 @@ class Watch:
     def observe(
         self, options: CargoOptions, root: Path, *, tests: bool = False
     ) -> Generator[Callable[[RustBuild | RustTestBuild], None]]:
-        """Enclose a build of the workspace at `root`; what it gives is called with the build when there is one."""
-        build = Build(options, root, time.time(), tests)
+        """Record a build of the workspace at `root`; call the yielded function with the finished build."""
+        build = BuildRecord(options, root, time.time(), tests)
         self.builds.append(build)
 
         def done(made: RustBuild | RustTestBuild) -> None:

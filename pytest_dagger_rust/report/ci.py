@@ -1,4 +1,4 @@
-"""The compiler's messages in the forms that GitHub Actions and GitLab show beside the code."""
+"""The compiler's messages in the formats that GitHub Actions and GitLab show next to the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of a build at the end of a run, in plain values that a worker can send to its controller."""
+"""What the summary says about a build, in plain values that a worker can send to its controller."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_dagger_rust.diagnostics import Diagnostic
-    from pytest_dagger_rust.report.build_log import Build
+    from pytest_dagger_rust.report.build_log import BuildRecord
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ class BuildFacts:
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> BuildFacts:
-        """Read what `plain` has given."""
+        """Read what `plain` returned."""
         findings = tuple(Finding(**finding) for finding in values["findings"])
         known: dict[str, Any] = {**values, "findings": findings}
         return cls(**known)
 
 
-def facts_of(build: Build) -> BuildFacts:
-    """Gather the facts of one build, failed or not."""
+def facts_of(build: BuildRecord) -> BuildFacts:
+    """Return the facts of one build, failed or not."""
     common: dict[str, Any] = {
         "name": _name(build),
         "key": hashlib.sha256(f"{build.root}\0{_command(build)}".encode()).hexdigest()[:12],
@@ -103,13 +103,13 @@ def facts_of(build: Build) -> BuildFacts:
     )
 
 
-def _name(build: Build) -> str:
-    # Values of variables may be secrets, and what is told here ends up in files.
+def _name(build: BuildRecord) -> str:
+    # Values of variables may be secrets, and these facts end up in files.
     variables = [f"{name}=..." for name in build.options.env]
     return " ".join([*variables, _command(replace(build, options=replace(build.options, env={})))])
 
 
-def _command(build: Build) -> str:
+def _command(build: BuildRecord) -> str:
     return f"cargo {'test' if build.tests else 'build'} {build.options.describe()}".rstrip()
 
 
@@ -131,7 +131,7 @@ def _finding(diagnostic: Diagnostic) -> Finding:
 
 
 def merged(builds: Iterable[BuildFacts]) -> list[BuildFacts]:
-    """Take the builds of all workers for one where they are the same: the one that did the work is told."""
+    """Merge equal builds of all workers; the one that did the work remains."""
     found: dict[str, BuildFacts] = {}
     for build in builds:
         known = found.get(build.key)

@@ -1,4 +1,4 @@
-"""The page about the builds of a run: one file of HTML that needs nothing else, not even a script."""
+"""The page about the builds of a run: one HTML file without scripts."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _UNITS = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
 _STEPS = {
     "dependencies": "building the dependency layer",
     "lock": "waiting for another build",
-    "sync": "bringing sources up to date",
-    "seed": "taking compiled dependencies",
+    "update": "bringing sources up to date",
+    "restore": "restoring compiled dependencies",
     "cargo": "cargo",
-    "prove": "proving binaries",
-    "hand_out": "copying binaries out",
+    "verify": "verifying binaries",
+    "copy": "copying binaries out",
 }
 
 
 def page(builds: Sequence[BuildFacts], history: Sequence[Mapping[str, Any]], *, title: str) -> str:
-    """Return the whole page; `history` is of earlier runs: their time, seconds, and packages compiled."""
+    """Return the page; `history` has the time, seconds and number of compiled packages of earlier runs."""
     style = resources.files("pytest_dagger_rust.report").joinpath("report.css").read_text("utf-8")
     body = "\n".join([*(_build(build, number) for number, build in enumerate(builds, 1)), _history(history)])
     return f"""<!doctype html>
@@ -78,7 +78,7 @@ def _findings(findings: Iterable[Finding]) -> str:
     items = [
         f"<li class='{_text(f.level.partition(':')[0])}'><pre>{_text(f.text)}</pre></li>" for f in findings
     ]
-    return f"<h3>What the compiler said</h3><ul class='findings'>{''.join(items)}</ul>" if items else ""
+    return f"<h3>Compiler messages</h3><ul class='findings'>{''.join(items)}</ul>" if items else ""
 
 
 def _timeline(build: BuildFacts) -> str:

@@ -1,4 +1,4 @@
-"""Shows, while tests wait for the engine or a build, that something moves and what it is."""
+"""Shows what is being done while tests wait for the engine or a build."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TICK = 0.1
 
 
-class Display(Protocol):
+class ProgressDisplay(Protocol):
     """A place that progress can be shown at."""
 
     def show(self, what: str, detail: str, seconds: float) -> None:
@@ -39,7 +39,7 @@ def clipped(text: str, width: int) -> str:
 class Progress:
     """Waits that are going on, and the thread that shows them."""
 
-    def __init__(self, choose: Callable[[], Display | None]) -> None:
+    def __init__(self, choose: Callable[[], ProgressDisplay | None]) -> None:
         self._choose = choose
         self._log: Callable[[], Path | None] = lambda: None
         self._tail = LogTail()
@@ -106,7 +106,7 @@ class Progress:
             self._thread.join()
 
     @functools.cached_property
-    def _display(self) -> Display | None:
+    def _display(self) -> ProgressDisplay | None:
         # Chosen when the first wait begins: pytest's reporter is not there before all plugins are configured.
         return self._choose()
 

@@ -1,4 +1,4 @@
-"""What stands at the end of a run: the table of builds, the compiler's warnings, and what JUnit's XML gets."""
+"""The summary of builds at the end of a run, their properties for JUnit's XML, and waits for `--durations`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def properties(builds: Sequence[BuildFacts]) -> Iterator[tuple[str, str]]:
 
 
 def durations(waits: Sequence[tuple[str, float]]) -> list[Any]:
-    """Return what `--durations` lists beside tests: the waits, which no single test is to blame for."""
+    """Return the waits in the form that `--durations` lists."""
     return [
         SimpleNamespace(duration=seconds, when="wait", nodeid=f"dagger-rust: {what}")
         for what, seconds in waits

@@ -1,4 +1,4 @@
-"""Copies a file out of the engine, whole or not at all."""
+"""Exports a file from the engine, whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 async def export(file: dagger.File, name: str, destination: str | PathLike[str]) -> Path:
-    """Write the file, executable, to `destination`, or under its name into a folder of that path; give its path.
+    """Write the file, executable, to `destination`, or into it if it is a folder, and return the file's path.
 
-    Raises ConfigurationError for a place that cannot be written.
+    Raises ConfigurationError if the file cannot be written.
     """
     import dagger  # noqa: PLC0415 - importing dagger takes most of a second
 
@@ -31,7 +31,7 @@ async def export(file: dagger.File, name: str, destination: str | PathLike[str])
     except OSError as error:
         raise _unwritable(path, str(error.strerror)) from None
     except dagger.QueryError as error:
-        # The engine's client writes the file, and tells of a full disk in many words.
+        # The engine's client writes the file; its error for a full disk is long.
         reason = str(error).partition(" [traceparent")[0].rpartition(": ")[2]
         raise _unwritable(path, reason) from None
     return path
@@ -41,11 +41,11 @@ def _place(name: str, destination: str | PathLike[str]) -> Path:
     path = Path(destination).absolute()
     path = path / name if path.is_dir() else path
     if path.is_dir():
-        raise _unwritable(path, "there is a folder of that name")
+        raise _unwritable(path, "a folder has that name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise _unwritable(path, f"{error.filename} is no folder") from None
+        raise _unwritable(path, f"{error.filename} is not a folder") from None
     except OSError as error:
         raise _unwritable(path, str(error.strerror)) from None
     return path

@@ -1,4 +1,4 @@
-"""Takes the one file of results out of a container in which the agent has run programs."""
+"""Exports the one result file of a container in which the agent ran programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Seconds that a container may take beside the time limit of what runs in it: to be pulled, to start, to be read. The
+# Seconds that a container may take besides the time limit of what runs in it: to be pulled, to start, to be read. The
 # agent keeps the limit itself; this one is for an agent that was stopped by the program it runs.
 ALLOWANCE = 600
 
@@ -30,7 +30,7 @@ async def fetch(
 ) -> T:
     """Run a container's last exec, and return what `read` makes of its results; `limit` is the exec's, in seconds.
 
-    Raises DaggerRustError for a container that ended before there were results, and for ones that cannot be read.
+    Raises DaggerRustError if the container ended without results, or if they cannot be read.
     """
     with _errors(command, limit), tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:
         path = Path(folder, "result")
@@ -52,8 +52,8 @@ def _errors(command: str, limit: float | None) -> Generator[None]:
             f"{command}: the result of the run cannot be read: {error}.\n  {hint}"
         ) from None
     except TimeoutError:
-        msg = f"{command}: its container has not ended within {limit or 0:g} s and {ALLOWANCE} s more."
-        raise DaggerRustError(f"{msg}\n  Does the program stop other processes than its own?") from None
+        msg = f"{command}: its container did not end within {limit or 0:g} s and {ALLOWANCE} s more."
+        raise DaggerRustError(f"{msg}\n  Does the program stop processes of others?") from None
     except dagger.ExecError as error:
         raise DaggerRustError(_ended_early(command, error)) from None
 

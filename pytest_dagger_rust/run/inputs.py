@@ -1,4 +1,4 @@
-"""Files and folders of the host, handed to the engine under names that change with their content."""
+"""Files and folders of the host, sent to the engine under names that change with their content."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ FileContent: TypeAlias = "str | bytes | Path"
 
 
 class HostInputs:
-    """Copies of what was put into containers; they live as long as this object.
+    """Copies of what was put into containers; deleted with this object.
 
-    The engine's host sync can miss a file rewritten with the same size and time. So it is only ever shown copies,
-    each below a name that is the digest of its content.
+    The engine's host sync can miss a file rewritten with the same size and time. So it only reads copies,
+    each named by the digest of its content.
     """
 
     def __init__(self, client: dagger.Client) -> None:
@@ -35,7 +35,7 @@ class HostInputs:
     def put(self, container: dagger.Container, path: str, content: FileContent) -> dagger.Container:
         """Return the container with the content at an absolute path.
 
-        Raises ConfigurationError for what cannot be read.
+        Raises ConfigurationError if it cannot be read.
         """
         try:
             if isinstance(content, Path) and content.is_dir():
@@ -48,7 +48,7 @@ class HostInputs:
     def file(self, content: FileContent) -> dagger.File:
         """Return one file; a path's file keeps its permissions.
 
-        Raises ConfigurationError for a path where there is no file.
+        Raises ConfigurationError if the path is not a file.
         """
         if isinstance(content, Path) and not content.is_file():
             raise ConfigurationError(f"files: there is no file or folder {content}.")

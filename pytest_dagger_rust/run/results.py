@@ -1,6 +1,6 @@
-"""What the agent says of a run, read from the one file that leaves the container.
+"""The agent's report of a run, read from the one file that leaves the container.
 
-The file is written once every process of the program is dead. Still, it is read as if the program had written it.
+The file is written once every process of the program is dead. It is still read as if the program had written it.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ class Status:
 
     @property
     def exit_code(self) -> int:
-        """The exit code as a shell gives it: for a death by signal 128 plus the signal's number."""
+        """The exit code as in a shell: after a signal, 128 plus the signal's number."""
         return self.number + (128 if self.is_signal else 0)
 
     @property
     def signal(self) -> str | None:
-        """The name of the signal, as "SIGTERM"; None where the program exited by itself."""
+        """The name of the signal, as "SIGTERM"; None if the program exited."""
         if not self.is_signal:
             return None
         try:
@@ -99,7 +99,7 @@ class AgentReport:
 def read_file(path: Path, outputs: int) -> AgentReport:
     """Read the result in a file, of a run with so many outputs.
 
-    Raises FrameError for what the agent cannot have written, and for what is no regular file.
+    Raises FrameError for content that the agent cannot have written, and for anything but a regular file.
     """
     with open_exported(path) as file:
         return read(file, os.fstat(file.fileno()).st_size, outputs)
@@ -108,7 +108,7 @@ def read_file(path: Path, outputs: int) -> AgentReport:
 def open_exported(path: Path) -> BinaryIO:
     """Open a file that came out of a container, for reading.
 
-    Raises FrameError for a link, for what is no regular file, and for one of more than SIZE_LIMIT bytes.
+    Raises FrameError for a link, for anything but a regular file, and for more than SIZE_LIMIT bytes.
     """
     try:
         descriptor = os.open(path, _OPEN)
@@ -118,7 +118,7 @@ def open_exported(path: Path) -> BinaryIO:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_size > SIZE_LIMIT:
         os.close(descriptor)
-        msg = f"it is no regular file of at most {SIZE_LIMIT} bytes"
+        msg = f"it is not a regular file of at most {SIZE_LIMIT} bytes"
         raise FrameError(msg)
     return os.fdopen(descriptor, "rb")
 

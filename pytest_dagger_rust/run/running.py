@@ -1,4 +1,4 @@
-"""One run of a fresh binary in a container: how it is asked for, and what came of it."""
+"""One run of a binary in a container: its request and its result."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ _SHORT = 64 * 1024
 STDIN = "/pytest-dagger-rust-stdin"
 
 
-# What the agent says of an output that is not there at all.
+# The agent's word for an output that does not exist.
 _UNWRITTEN = "was not written"
 
 
 class OutputMissingError(DaggerRustError, KeyError):
-    """A file was asked for that the program did not write, or that was not named in `outputs`."""
+    """A file was requested that the program did not write, or that `outputs` does not name."""
 
     __str__ = Exception.__str__
 
 
 class OutputFiles(Mapping[str, bytes]):
-    """What a program wrote: the absolute path of each file in the container, and its bytes.
+    """The files a program wrote: maps the absolute path of each in the container to its bytes.
 
-    Asking for a file that is not there raises OutputMissingError, which says why and what the program did. `missing`
-    has the reasons by path, also of what is in a folder and is no regular file.
+    A path that was not written raises OutputMissingError, which says why and what the program did. `missing` maps
+    paths to reasons, also for entries of a folder that are no regular files.
     """
 
     def __init__(
@@ -79,10 +79,9 @@ class OutputFiles(Mapping[str, bytes]):
 class RunResult:
     """What a program did: its exit code, its output, the files it wrote, and the seconds it took.
 
-    `signal` is the name of the signal that ended the program, as "SIGSEGV", and None when it exited by itself; the
-    exit code is then the one a shell gives, 128 plus the signal's number. `dropped` counts the bytes of standard
-    output and of standard error that were beyond the limit and are lost; `timed_out` says that the program was ended
-    for its timeout.
+    `signal` is the name of the signal that killed the program, as "SIGSEGV", and None if the program exited. After a
+    signal, the exit code is 128 plus the signal's number, as in a shell. `dropped` counts the bytes of standard output
+    and of standard error beyond the limit. `timed_out` is True if the program was killed for its timeout.
     """
 
     command: tuple[str, ...]
@@ -113,7 +112,7 @@ class RunResult:
     def __repr__(self) -> str:
         return f"<RunResult {self._headline()}>{self._tail()}"
 
-    def told(self, lines: int = 5) -> str:
+    def summary(self, lines: int = 5) -> str:
         """Return the command, how it ended, and the last lines of its output, as errors and reports show it."""
         return self._headline() + self._tail(lines)
 
@@ -127,19 +126,19 @@ class RunResult:
 
 
 def _tail_of(lines: int, name: str, data: bytes, dropped: int) -> Iterator[str]:
-    # Only the end is looked at: there may be a great deal before it.
+    # Decode the end only: the output may be large.
     for line in data[-4000:].decode("utf-8", "replace").splitlines()[-lines:]:
         yield f"{name}: {line}"
     if dropped:
-        yield f"{name}: ... and {dropped} bytes more, which were dropped"
+        yield f"{name}: ... {dropped} more bytes were dropped"
 
 
 class RunFailedError(DaggerRustError):
-    """A program run with `check=True` did not exit with 0, or left an output out; `result` is what it did."""
+    """A program run with `check=True` did not exit with 0, or did not write an output; `result` is what it did."""
 
     def __init__(self, result: RunResult, reason: str = "") -> None:
         self.result = result
-        super().__init__(reason + result.told())
+        super().__init__(reason + result.summary())
 
 
 class RunTimeoutError(DaggerRustError):
@@ -147,11 +146,11 @@ class RunTimeoutError(DaggerRustError):
 
     def __init__(self, result: RunResult, timeout: float) -> None:
         self.result = result
-        super().__init__(f"stopped after its timeout of {timeout:g} s: {result.told()}")
+        super().__init__(f"stopped after its timeout of {timeout:g} s: {result.summary()}")
 
 
 class RunOptions(SetupOptions, total=False):
-    """What a run may be given beside the program's arguments.
+    """The keyword arguments of a run.
 
     `stdin` is text or bytes. `outputs` are absolute paths of files and folders to read back into `result.files`.
     `timeout` is in seconds. `check` raises RunFailedError unless the program exits with 0 and wrote all outputs.
@@ -165,7 +164,7 @@ class RunOptions(SetupOptions, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest(Setup):
-    """One run as it was asked for."""
+    """The request for one run."""
 
     stdin: str | bytes = b""
     outputs: Sequence[str] = ()
@@ -174,10 +173,9 @@ class RunRequest(Setup):
 
 
 async def run(runtime: Runtime, request: RunRequest) -> RunResult:
-    """Run a command in the container, anew each time.
+    """Run a command in a new container.
 
-    Raises RunTimeoutError, RunFailedError where the request asks for it, and ConfigurationError for arguments that
-    cannot be.
+    Raises RunTimeoutError, RunFailedError if the request asks for it, and ConfigurationError for invalid arguments.
     """
     _check(request)
     container = runtime.prepared(request)
@@ -191,7 +189,7 @@ async def run(runtime: Runtime, request: RunRequest) -> RunResult:
     if report.not_started is not None or report.status is None:
         raise ConfigurationError(_not_started(request, report.not_started or ""))
     result = _result(request, report, report.status)
-    transcript.add_run(shlex.join(request.command), result.told(lines=20))
+    transcript.add_run(shlex.join(request.command), result.summary(lines=20))
     if result.timed_out:
         raise RunTimeoutError(result, request.timeout or 0)
     if request.check:
@@ -202,12 +200,12 @@ async def run(runtime: Runtime, request: RunRequest) -> RunResult:
 def _check(request: RunRequest) -> None:
     check_seconds("run: timeout", request.timeout)
     if isinstance(request.outputs, str):
-        raise ConfigurationError(f"run: outputs is a text; write [{request.outputs!r}].")
+        raise ConfigurationError(f"run: outputs must be a list of paths: [{request.outputs!r}].")
     check_paths("run: outputs", request.outputs)
 
 
 def _short_text(stdin: str | bytes) -> str | None:
-    """Return standard input as the text a query can carry, None where it has to be a file."""
+    """Return standard input as text that fits into a query, or None if it must be a file."""
     if len(stdin) > _SHORT:
         return None
     try:
@@ -243,7 +241,7 @@ def _result(request: RunRequest, report: AgentReport, status: Status) -> RunResu
     )
     files = {_path(request, *key): data for key, data in report.files.items()}
     missing = {_path(request, *key): reason for key, reason in report.missing.items()}
-    return dataclasses.replace(result, files=OutputFiles(files, result.told(), missing))
+    return dataclasses.replace(result, files=OutputFiles(files, result.summary(), missing))
 
 
 def _path(request: RunRequest, number: int, inner: str) -> str:
@@ -253,7 +251,7 @@ def _path(request: RunRequest, number: int, inner: str) -> str:
 
 def _not_started(request: RunRequest, reason: str) -> str:
     name = request.command[0]
-    hint = "Is its folder (cwd) there, and has the runtime image the libraries it is linked with?"
+    hint = "Does its folder (cwd) exist, and does the runtime image have the libraries it is linked with?"
     return f"{name} could not be started in the runtime container: {reason}.\n  {hint}"
 
 

@@ -1,4 +1,4 @@
-"""A fresh binary as a server: started, healthy, reachable over loopback, and stopped at the end of its scope."""
+"""A binary as a server: started, checked for health, reachable over loopback, stopped at the end of its scope."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DIGITS = 18
 
 
 class ServiceOptions(SetupOptions, total=False):
-    """What a service may be given beside the program's arguments.
+    """The keyword arguments of a service.
 
     `ports` are the ports it listens on; as a mapping, each with the port of this machine's loopback interface to reach
     it by, where 0 is any that is free. It is healthy once all of them accept connections and, with `health`, once a GET
@@ -46,7 +46,7 @@ class ServiceOptions(SetupOptions, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceRequest(Setup):
-    """One service as it was asked for."""
+    """The request for one service."""
 
     ports: Sequence[int] | Mapping[int, int] = ()
     health: str | None = None
@@ -56,12 +56,12 @@ class ServiceRequest(Setup):
     def wanted_ports(self) -> dict[int, int]:
         """Return the service's ports, each with the port to listen on.
 
-        Raises ConfigurationError for what is no port.
+        Raises ConfigurationError for an invalid port.
         """
         ports = self.ports if isinstance(self.ports, dict) else dict.fromkeys(self.ports, 0)
         for port in (*ports, *(wanted for wanted in ports.values() if wanted)):
             if not 0 < port < 65536:
-                raise ConfigurationError(f"ports has {port!r}; a port is a number from 1 to 65535.")
+                raise ConfigurationError(f"ports must be numbers from 1 to 65535: got {port!r}.")
         return dict(ports)
 
 
@@ -79,8 +79,7 @@ class Service:
     """A program that serves, as long as the context that started it lasts.
 
     `ports` maps each of its ports to the one on this machine's loopback interface that leads to it; `exit_code` and
-    `signal` are None until it has ended. `lost` says why nothing more can be known of it, where its container has
-    vanished.
+    `signal` are None while it runs. `lost` says why contact with its container was lost, and is None otherwise.
     """
 
     command: tuple[str, ...]
@@ -112,7 +111,7 @@ class Service:
 
     @property
     def binding(self) -> dagger.Service:
-        """The service as other containers get it: `container.with_service_binding("api", service.binding)`."""
+        """The service for other containers: `container.with_service_binding("api", service.binding)`."""
         if self.running is None:
             raise ConfigurationError(f"{self.command[0]} does not run.")
         return self.running
@@ -138,7 +137,7 @@ class ServiceRunner:
         self._changed = asyncio.Event()
         self._healthy = False
         self._failed = False
-        self._unhealthy = "it has not been started"
+        self._unhealthy = "it has not started"
 
     async def start(self) -> Service:
         """Start the service and wait until it is healthy.
@@ -186,9 +185,9 @@ class ServiceRunner:
         )
 
     def _heard(self, kind: bytes, payload: bytes) -> None:
-        """Take a message of the agent's.
+        """Read a message from the agent.
 
-        Raises FrameError for one that the agent cannot have sent.
+        Raises FrameError for an invalid one.
         """
         match kind:
             case b"o":
@@ -209,7 +208,7 @@ class ServiceRunner:
         self._changed.set()
 
     def _note_loss(self, reason: str) -> None:
-        # After its end it is no loss.
+        # Losing the container after the program's end is expected.
         if self._service.ended is None:
             self._service.lost = reason
             self._failed = True
@@ -237,14 +236,14 @@ class ServiceRunner:
         if not self._healthy:
             msg = (
                 f"{name} was not healthy within {self._request.timeout:g} s: {self._unhealthy}.\n"
-                "  Does it listen on that port? `ports`, `health` and `timeout` say what is waited for. It wrote:"
+                "  Does it listen on that port? Check `ports`, `health` and `timeout`. It wrote:"
             )
             raise ServiceError(msg, self._log.text)
 
     async def stop(self, *, quiet: bool = False) -> None:
         """End the service, and everything around it.
 
-        Raises ServiceError, unless `quiet`, when it had failed before it was asked to end.
+        Raises ServiceError, unless `quiet`, if the service failed before it was asked to end.
         """
         await self._end()
         if self._failed and not quiet:
@@ -252,7 +251,7 @@ class ServiceRunner:
             raise ServiceError(msg, self._log.text)
 
     async def _end(self) -> None:
-        # An interrupt, too, leaves nothing running.
+        # Shielded, so that an interrupt leaves nothing running.
         with anyio.CancelScope(shield=True):
             if self._service.ended is None and self._tunnel.connected:
                 self._tunnel.ask_to_stop()

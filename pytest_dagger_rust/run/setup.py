@@ -1,4 +1,4 @@
-"""The container that programs run in, prepared for what one run or one service asks for."""
+"""Prepares the container for one run or one service."""
 
 from __future__ import annotations
 
@@ -87,11 +87,13 @@ def _check(setup: Setup) -> None:
     for argument in setup.command:
         if not isinstance(argument, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(
-                f"{name}: the argument {argument!r} is no text; write {str(argument)!r}."
+                f"{name}: arguments must be str: got {argument!r}, pass {str(argument)!r}."
             )
     for variable, value in (setup.env or {}).items():
         if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"{name}: env {variable} has {value!r}; write {str(value)!r}.")
+            raise ConfigurationError(
+                f"{name}: values in env must be str: {variable} is {value!r}, pass {str(value)!r}."
+            )
     check_paths(f"{name}: files", setup.files or ())
 
 
@@ -99,13 +101,13 @@ def check_paths(what: str, paths: Iterable[str]) -> None:
     """Raise ConfigurationError for a path in the container that is not absolute, or in a folder of the agent's."""
     for path in paths:
         if not path.startswith("/"):
-            raise ConfigurationError(f"{what} has {path!r}; a path in the container is absolute.")
+            raise ConfigurationError(f"{what}: paths in the container must be absolute: got {path!r}.")
         if f"{posixpath.normpath(path)}/".startswith(tuple(f"{folder}/" for folder in agent.FOLDERS)):
-            msg = f"{what} has {path!r}, which is pytest-dagger-rust's own; choose another path."
+            msg = f"{what}: {path!r} is reserved for pytest-dagger-rust; choose another path."
             raise ConfigurationError(msg)
 
 
 def check_seconds(what: str, value: float | None) -> None:
-    """Raise ConfigurationError for a time that is no number of seconds above 0; None is no limit."""
+    """Raise ConfigurationError unless the time is a number of seconds above 0, or None for no limit."""
     if value is not None and not 0 < value < float("inf"):
-        raise ConfigurationError(f"{what} is {value!r}; it takes seconds above 0.")
+        raise ConfigurationError(f"{what} must be a number of seconds above 0: got {value!r}.")

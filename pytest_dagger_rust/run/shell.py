@@ -1,4 +1,4 @@
-"""A shell where a program was started, on the user's own terminal."""
+"""A shell on the user's terminal, in a container like that of a program."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Shell:
 
     @property
     def command(self) -> str:
-        """What to type to start the program again."""
+        """The command that runs the program again."""
         stdin = f" < {STDIN}" if STDIN in (self._setup.files or {}) else ""
         return shlex.join(self._setup.command) + stdin
 
@@ -73,7 +73,7 @@ class Shell:
         except dagger.QueryError as error:
             raise DaggerRustError(str(error)) from None
         if not self._is_there:
-            raise DaggerRustError(self._failure or f"the container was not there within {_START} s.")
+            raise DaggerRustError(self._failure or f"the container did not start within {_START} s.")
 
     async def _launch(self) -> None:
         container = self._runtime.prepared(dataclasses.replace(self._setup, services=self._services()))
@@ -84,7 +84,7 @@ class Shell:
         self._running = await container.as_service(args=command).start()
 
     def _services(self) -> dict[str, Bound | dagger.Service]:
-        # What ended with the test's own contexts cannot be reached any more.
+        # Services that the test itself started have ended.
         services = (self._setup.services or {}).items()
         return {
             name: service
@@ -93,7 +93,7 @@ class Shell:
         }
 
     def _heard(self, kind: bytes, payload: bytes) -> None:
-        """Take a message of the agent's."""
+        """Read a message from the agent."""
         self._heard_at = time.monotonic()
         match kind:
             case b"o" if self._early is not None:
@@ -111,7 +111,7 @@ class Shell:
         self._changed.set()
 
     def _note_loss(self, reason: str) -> None:
-        # After its end it is no loss.
+        # Losing the container after the shell's end is expected.
         self._lost = not self._ended
         self._failure = self._failure or f"{reason}."
         self._changed.set()
@@ -122,11 +122,11 @@ class Shell:
             await self._changed.wait()
 
     async def attend(self) -> None:
-        """Carry what is typed and what is shown until the shell has ended.
+        """Forward input and output until the shell ends.
 
         Raises DaggerRustError when the container is lost.
         """
-        # What came before the terminal was lent.
+        # Output from before the terminal was connected.
         early, self._early = b"".join(self._early or []), None
         self._terminal.show(early)
         loop = asyncio.get_running_loop()
@@ -150,7 +150,7 @@ class Shell:
         self._ended = self._ended or not data
 
     async def stop(self) -> None:
-        """End the container; an interrupt, too, leaves nothing running."""
+        """End the container, also after an interrupt."""
         with anyio.CancelScope(shield=True):
             await self._tunnel.close()
             await agent.kill(self._running)
@@ -163,4 +163,4 @@ def _with_stdin(setup: Setup) -> Setup:
 
 
 def _not_started(reason: str) -> str:
-    return f"sh could not be started: {reason}. Has the runtime image a shell, and is the folder (cwd) there?"
+    return f"sh could not be started: {reason}. Does the runtime image have a shell, and does the folder (cwd) exist?"

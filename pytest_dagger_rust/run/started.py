@@ -1,4 +1,4 @@
-"""The program that was started last, for whoever wants to look around where it ran."""
+"""The program that was started last, for a shell in its container."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Started:
-    """A program as it was asked for, and where it was started; `engine` is None for a client of the caller's own."""
+    """A program's request and runtime; `engine` is None if the caller has its own client."""
 
     client: dagger.Client
     engine: Engine | None
@@ -27,15 +27,15 @@ _last: deque[Started] = deque(maxlen=1)
 
 
 def note(started: Started) -> None:
-    """Keep a program that is being started, in place of the one before."""
+    """Remember a program that starts, instead of the previous one."""
     _last.append(started)
 
 
 def forget() -> None:
-    """Forget the program: a new test begins."""
+    """Forget the program, because a new test begins."""
     _last.clear()
 
 
 def last() -> Started | None:
-    """Return the program, None where none was started since `forget`."""
+    """Return the program, or None if none was started since `forget`."""
     return _last[-1] if _last else None

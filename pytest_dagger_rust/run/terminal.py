@@ -1,4 +1,4 @@
-"""The user's own terminal, lent to a program that runs elsewhere."""
+"""The user's terminal, connected to a program in a container."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_there() -> bool:
 
 
 class UserTerminal:
-    """Standard input and standard output, where they are a terminal."""
+    """Standard input and standard output, if they are a terminal."""
 
     def __init__(self) -> None:
         self.keyboard = sys.stdin.fileno()
@@ -29,10 +29,10 @@ class UserTerminal:
 
     @contextlib.contextmanager
     def raw(self) -> Generator[None]:
-        """Hand on each key as it is, Ctrl-C too; at the end, the terminal is as it was before."""
+        """Pass on every key, even Ctrl-C; restore the terminal at the end."""
         sys.stdout.flush()
         modes = termios.tcgetattr(self.keyboard)
-        # What was typed ahead is not lost.
+        # Keep what was typed ahead.
         tty.setraw(self.keyboard, termios.TCSADRAIN)
         try:
             yield
@@ -45,7 +45,7 @@ class UserTerminal:
         return rows, columns
 
     def read(self) -> bytes:
-        """Return what was typed, and nothing once the terminal is gone."""
+        """Return what was typed, or nothing after the terminal is closed."""
         try:
             return os.read(self.keyboard, _CHUNK)
         except OSError:

@@ -1,4 +1,4 @@
-"""What programs said while a test ran, kept for the report of its failure."""
+"""The output of programs while a test runs, kept for the report of its failure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-# Runs whose story is kept, and bytes of a service's log; what is older is forgotten.
+# How many runs are kept, and bytes of a service's log; older ones are dropped.
 _RUNS = 3
 _LOG_LIMIT = 1024 * 1024
 
@@ -32,7 +32,7 @@ class Log:
     _mark: int = 0
 
     def append(self, data: bytes) -> None:
-        """Add what was written, and forget the oldest part where that is too much."""
+        """Add what was written, and drop the oldest part beyond the limit."""
         self._data += data
         excess = len(self._data) - _LOG_LIMIT
         if excess > 0:
@@ -40,7 +40,7 @@ class Log:
             self.lost += excess
 
     def mark(self) -> None:
-        """Let `since_mark` begin here."""
+        """Set the mark that `since_mark` starts from."""
         self._mark = self.lost + len(self._data)
 
     @property
@@ -49,7 +49,7 @@ class Log:
         return self._data.decode("utf-8", "replace")
 
     def since_mark(self) -> str:
-        """Return what was written since the mark, or the end of it, which says how much was before."""
+        """Return what was written since the mark, or the end of it after a line that says how much is missing."""
         text = self._data[max(0, self._mark - self.lost) :].decode("utf-8", "replace")
         missing = max(0, self.lost - self._mark) + max(0, len(text) - _SHOWN)
         return f"... {missing} bytes before this\n{text[-_SHOWN:]}" if missing else text
@@ -60,24 +60,24 @@ _logs: list[Log] = []
 
 
 def begin() -> None:
-    """Forget what was said so far: a new test begins."""
+    """Forget all output, because a new test begins."""
     _runs.clear()
     _logs[:] = [log for log in _logs if not log.closed]
     for log in _logs:
         log.mark()
 
 
-def add_run(command: str, story: str) -> None:
-    """Keep the story of a run."""
-    _runs.append(Section(f"run of {command}", story))
+def add_run(command: str, summary: str) -> None:
+    """Keep the summary of a run."""
+    _runs.append(Section(f"run of {command}", summary))
 
 
 def follow(log: Log) -> None:
-    """Keep an eye on a service's log, until the test in which it is closed has ended."""
+    """Include a service's log until the end of the test in which it is closed."""
     _logs.append(log)
 
 
 def collected() -> list[Section]:
-    """Return what was said since the test began."""
+    """Return the output since the test began."""
     logs = [Section(f"log of {log.name}", text) for log in _logs if (text := log.since_mark())]
     return [*_runs, *logs]

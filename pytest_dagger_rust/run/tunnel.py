@@ -1,4 +1,4 @@
-"""Carries connections from this machine's loopback interface to a service, through the agent beside it.
+"""Carries connections from this machine's loopback interface to a service, through the agent next to it.
 
 The engine's own tunnels listen on all interfaces. Here only 127.0.0.1 listens, and the agent in the service's
 container comes to a socket of this process, which the engine forwards: one connection tells what the service does,
@@ -53,7 +53,7 @@ class Tunnel:
         self._on_message = on_message
         self._on_lost = on_lost
         self._is_open = True
-        # None says that no more come.
+        # None: no more connections come.
         self._idle: asyncio.Queue[_Link | None] = asyncio.Queue()
         self._control: asyncio.StreamWriter | None = None
         self._servers: list[asyncio.AbstractServer] = []
@@ -62,7 +62,7 @@ class Tunnel:
 
     @property
     def socket(self) -> str:
-        """The socket that the agent has to reach."""
+        """The socket that the agent connects to."""
         return str(self._folder / "agent")
 
     async def open(self, ports: Mapping[int, int]) -> dict[int, int]:
@@ -80,7 +80,7 @@ class Tunnel:
             )
         except OSError as error:
             msg = (
-                f"ports: port {wanted} of {LOOPBACK} cannot be listened on: {error.strerror}.\n"
+                f"ports: port {wanted} of {LOOPBACK} cannot be used: {error.strerror}.\n"
                 "  Choose another one, or 0 for any that is free."
             )
             raise ConfigurationError(msg) from None
@@ -96,7 +96,7 @@ class Tunnel:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             self._writers.add(writer)
-            # Cancelled by `close` only, which is nothing to report.
+            # Only `close` cancels it: no error.
             with contextlib.suppress(asyncio.CancelledError, FrameError, *_LOST):
                 await serve(reader, writer)
 
@@ -111,7 +111,7 @@ class Tunnel:
             self._control = writer
             await self._listen_to(link)
         else:
-            # Whoever this is, the agent has been here before.
+            # The agent is connected already: this is somebody else.
             self._drop(writer)
 
     async def _listen_to(self, link: _Link) -> None:
@@ -142,7 +142,7 @@ class Tunnel:
         try:
             link = await self._idle.get()
             if link is None:
-                # The next one has to hear it, too.
+                # Wake the next one, too.
                 self._idle.put_nowait(None)
                 return
             link.writer.write(port.to_bytes(2, "big"))
@@ -163,21 +163,21 @@ class Tunnel:
 
     @property
     def connected(self) -> bool:
-        """Whether the agent has come."""
+        """Whether the agent has connected."""
         return self._control is not None
 
     def send(self, kind: bytes, payload: bytes) -> None:
-        """Tell the agent something, as it tells this side: by a kind of one byte, and a frame."""
+        """Send the agent a message: a kind of one byte, and a frame."""
         if self._control is not None:
             self._control.write(kind + len(payload).to_bytes(4, "big") + payload)
 
     def ask_to_stop(self) -> None:
-        """Tell the agent to end the service."""
+        """Ask the agent to end the service."""
         if self._control is not None:
             self._control.write(b"s")
 
     async def close(self) -> None:
-        """Listen no more, and drop all connections."""
+        """Stop listening, and close all connections."""
         self._is_open = False
         for server in self._servers:
             server.close()
@@ -191,7 +191,7 @@ class Tunnel:
 
 
 def _socket_folder() -> Path:
-    """Make a folder for a socket: the kernel takes short paths only."""
+    """Make a folder for a socket: the kernel accepts short paths only."""
     folder = Path(tempfile.mkdtemp(prefix="pdr-"))
     if len(str(folder)) <= _SHORT_PATH:
         return folder
@@ -210,7 +210,7 @@ class _Link:
         for _ in range(2):
             with anyio.move_on_after(_SILENCE):
                 return await self.reader.readexactly(1)
-        msg = f"nothing was heard of its container for {2 * _SILENCE} s"
+        msg = f"its container was silent for {2 * _SILENCE} s"
         raise FrameError(msg)
 
     async def frame(self) -> bytes:
@@ -221,7 +221,7 @@ class _Link:
         return await self.reader.readexactly(size)
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry a client's bytes both ways, until both sides have ended."""
+        """Forward a client's bytes both ways until both sides end."""
         inward = asyncio.create_task(self._inward(reader))
         try:
             while data := await self.frame():

@@ -1,4 +1,4 @@
-"""The test binaries of a workspace: built as programs are, and placed where they run as `cargo test` runs them."""
+"""The test binaries of a workspace: built like programs, and placed where `cargo test` would run them."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def build_tests(
         )
         made = await run_build(request, started)
     container = await _with_surroundings(runner or builder, made)
-    # Cargo tells of them as they get done; every worker of pytest-xdist has to have them in the same order.
+    # cargo reports them as they finish; every pytest-xdist worker needs the same order.
     found = (*_binaries(workspace, made.said), *_doctests(made.said))
     binaries = tuple(sorted(found, key=lambda b: (b.src_path, b.kind == "doc", b.kind, b.target)))
     container = agent.installed(client, container, agent.folder(client, builder, made.libc))

@@ -1,4 +1,4 @@
-"""The single tests of test binaries, as these list them themselves."""
+"""The tests of test binaries, as the binaries list them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class RustTestCase:
 
     @property
     def why_ignored(self) -> str:
-        """What keeps an ignored one from being run, as its source has it."""
+        """The attribute that ignores the test, as in the source."""
         if self.is_doctest:
             return "```ignore"
         return f'#[ignore = "{self.reason}"]' if self.reason else "#[ignore]"
@@ -74,11 +74,11 @@ def name_parts(name: str) -> tuple[str, ...]:
 
 
 class ListingError(DaggerRustError):
-    """A test binary could not say which tests it has."""
+    """A test binary does not list its tests."""
 
     def __init__(self, binary: RustTestBinary, result: RunResult) -> None:
         hint = "If it has a main function of its own, its target needs `harness = false` in Cargo.toml."
-        super().__init__(f"{binary.src_path} does not list its tests.\n  {hint}\n\n{result.told()}")
+        super().__init__(f"{binary.src_path} does not list its tests.\n  {hint}\n\n{result.summary()}")
 
 
 Listing: TypeAlias = "list[RustTestCase] | ListingError"
@@ -94,7 +94,7 @@ class ListedTests:
 
 
 async def list_tests(build: RustTestBuild, timeout: float) -> dict[RustTestBinary, Listing]:
-    """Ask each binary for its tests, in the order it gives them; `timeout` is in seconds, for each.
+    """List the tests of each binary, in its order; `timeout` is in seconds, for each.
 
     A binary that cannot answer has an error in place of its tests. The engine answers again what it has answered
     for the very same binaries before.
@@ -130,7 +130,7 @@ def _listing(
 async def _reasons(
     build: RustTestBuild, ignored: dict[RustTestBinary, list[str]], timeout: float
 ) -> dict[RustTestBinary, dict[str, str | None]]:
-    # A harness tells the reason only when it is asked to run an ignored test without being told to: it runs none.
+    # A harness prints the reason only when it skips an ignored test, so run the ignored ones without --ignored.
     jobs = [Job(binary, ("--exact", *names)) for binary, names in ignored.items() if names]
     answers = await _ask(build, jobs, timeout)
     return {job.binary: _reasons_in(result) for job, result in zip(jobs, answers, strict=True)}

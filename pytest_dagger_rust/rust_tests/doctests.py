@@ -1,4 +1,4 @@
-"""What rustdoc says of single doctests: where they stand, and how they ended."""
+"""Reads rustdoc's output: the place of each doctest, and its result."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"(?P<file>.+?\.\w+) - (?P<item>.*\(line (?P<line>\d+)\))")
 _ENDED = re.compile(r"^test .*\(line \d+\)(?: - [a-z ]+)? \.\.\. (?:ok|FAILED)$", re.MULTILINE)
-_TOLD = r"^---- {} stdout ----\n((?:.*\n)*?)(?=---- .* stdout ----$|\n*failures:$)"
+_MESSAGE = r"^---- {} stdout ----\n((?:.*\n)*?)(?=---- .* stdout ----$|\n*failures:$)"
 
 
 class Place(NamedTuple):
-    """Where a doctest stands: its file, relative to where rustdoc ran, its line from 1, and what it belongs to."""
+    """The place of a doctest: its file, relative to where rustdoc ran, its line from 1, and the documented item."""
 
     file: str
     line: int
@@ -50,22 +50,22 @@ def named(cases: Iterable[RustTestCase]) -> Iterator[tuple[tuple[str, ...], Rust
 
 
 def read_doctest(case: RustTestCase, result: RunResult, timeout: float) -> Outcome:
-    """Find one doctest in the output of all of its library; each is given an equal share of their time.
+    """Find one doctest in the output of all of its library; each gets an equal share of the time.
 
     `timeout` is the one they were run with, in seconds.
     """
     text, name = result.stdout, re.escape(case.name or "")
-    # The first line that says it: what doctests print comes after that.
+    # The first such line: what doctests print comes after it.
     ended = re.search(rf"^test {name}(?: - [a-z ]+)? \.\.\. (\w+)$", text, re.MULTILINE)
     seconds = result.seconds / max(1, len(_ENDED.findall(text)))
     if ended is None:
         return Outcome(_missing(result, timeout), text, result.stderr, None, result.seconds)
     if ended[1] == "ok":
         return Outcome(None, "", "", None, seconds)
-    told = re.search(_TOLD.format(name), text, re.MULTILINE)
-    before, panic = panic_of(told[1] if told else text)
+    message = re.search(_MESSAGE.format(name), text, re.MULTILINE)
+    before, panic = panic_of(message[1] if message else text)
     if panic is not None:
-        # The line of the panic is often one of what rustdoc has made of the doctest.
+        # The panic's line is often one of the program that rustdoc made of the doctest.
         panic = dataclasses.replace(panic, line=place_of(case).line)
     first = next((line for line in before.splitlines() if line.startswith("error")), "the doctest failed")
     return Outcome(panic.message if panic else first, before.strip("\n"), "", panic, seconds)
@@ -73,5 +73,5 @@ def read_doctest(case: RustTestCase, result: RunResult, timeout: float) -> Outco
 
 def _missing(result: RunResult, timeout: float) -> str:
     if result.timed_out:
-        return f"the library's doctests did not end within {timeout:g} s (dagger_rust_test_timeout)"
-    return f"rustdoc ended with exit code {result.exit_code} before it told of this doctest"
+        return f"the library's doctests timed out after {timeout:g} s (dagger_rust_test_timeout)"
+    return f"rustdoc exited with {result.exit_code} before it reported this doctest"

@@ -1,4 +1,4 @@
-"""The files in which calls of test binaries go to the agent, and what became of them comes back."""
+"""The files that send calls of test binaries to the agent and return their results."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def write(programs: Sequence[Program], calls: Sequence[Call]) -> bytes:
 
 
 def split(file: BinaryIO, size: int, calls: int) -> dict[int, bytes]:
-    """Return by its number the result of each of so many calls that were made, for `read`.
+    """Return the results of the calls that were made, by their numbers.
 
     Raises FrameError for what the agent cannot have written.
     """
@@ -63,7 +63,7 @@ def split(file: BinaryIO, size: int, calls: int) -> dict[int, bytes]:
 
 
 def read(result: bytes) -> AgentReport:
-    """Return what became of one call.
+    """Return the result of one call.
 
     Raises FrameError for what the agent cannot have written.
     """

@@ -1,4 +1,4 @@
-"""Runs of test binaries: many in one exec, each in a process of its own."""
+"""Runs test binaries: many in one container, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long jobs may go on, in seconds, and with how many failures; 0 is without limit.
+    """How long jobs may take, in seconds, and how many may fail; 0 means no limit.
 
     `timeout` ends a single job. After `budget`, or `failures` failed jobs, no more are started; with `puts_back`, what
     is still running then is ended and has an empty result, once there is any other. Of each output stream of a job
@@ -120,7 +120,7 @@ def _read_result(job: Job, report: AgentReport) -> RunResult:
     if report.not_started is not None:
         stderr = f"{job.binary.executable} could not be started: {report.not_started}\n".encode()
     if report.is_lost:
-        stderr = b"pytest-dagger-rust: the process that watched this test was ended\n"
+        stderr = b"pytest-dagger-rust: the process that watched this test was killed\n"
     return RunResult(
         (job.binary.target, *job.arguments),
         status.exit_code,
@@ -133,7 +133,7 @@ def _read_result(job: Job, report: AgentReport) -> RunResult:
 
 
 def _joined(stream: Stream) -> bytes:
-    """Return what was kept of a stream; where something is missing, it says so."""
+    """Return what was kept of a stream, with a line where something is missing."""
     if not stream.dropped:
         return stream.data
     gap = f"\n... (pytest-dagger-rust: {stream.dropped} bytes were dropped here)\n".encode()

@@ -1,4 +1,4 @@
-"""What a single Rust test did and said, taken apart for a report: its own output, its panic, the harness's words."""
+"""The result of one Rust test, split for a report: its own output, its panic, the harness's message."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _END = re.compile(
     r"(?:test \S+(?: - should panic)? \.\.\. )?(?:ok|FAILED)\n(?=\n(?:failures:|test result: ))"
 )
 _ENDED = re.compile(r"^test \S+(?: - should panic)? \.\.\. (?:ok|FAILED)$", re.MULTILINE)
-_TOLD = re.compile(r"---- \S+ stdout ----\n(?P<text>(?:.*\n)*?)\n*failures:\n")
+_MESSAGE = re.compile(r"---- \S+ stdout ----\n(?P<text>(?:.*\n)*?)\n*failures:\n")
 
 
 @dataclass(frozen=True)
 class Panic:
-    """A panic's message, the whole text of it, and its place; `file` is as the compiler was told it."""
+    """A panic's message, the whole text of it, and its place; `file` is the compiler's path."""
 
     message: str
     text: str
@@ -37,7 +37,7 @@ class Panic:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a test ended: `failure` says what is wrong in one line, None where it passed."""
+    """How a test ended: `failure` is one line, None if the test passed."""
 
     failure: str | None
     stdout: str
@@ -47,14 +47,14 @@ class Outcome:
 
 
 def read_outcome(case: RustTestCase, result: RunResult, timeout: float) -> Outcome:
-    """Take a result apart; `timeout` is the one the test was run with, in seconds."""
+    """Split a result; `timeout` is the test's, in seconds."""
     failure = _failure(case, result, timeout)
-    stdout, told = _without_harness(case, result.stdout)
+    stdout, message = _without_harness(case, result.stdout)
     if failure is None:
         return Outcome(None, stdout, result.stderr, None, result.seconds)
     stderr, panic = panic_of(result.stderr)
-    if result.exit_code == 101 and (told or panic):
-        failure = told or (panic.message if panic else "")
+    if result.exit_code == 101 and (message or panic):
+        failure = message or (panic.message if panic else "")
     elif result.exit_code == 101 and (error := _ERROR.search(stderr)):
         failure, stderr = error[0], _ERROR.sub("", stderr)
     return Outcome(failure, stdout, stderr.strip("\n"), panic, result.seconds)
@@ -62,7 +62,7 @@ def read_outcome(case: RustTestCase, result: RunResult, timeout: float) -> Outco
 
 def _failure(case: RustTestCase, result: RunResult, timeout: float) -> str | None:
     if result.timed_out:
-        return f"did not end within {timeout:g} s (dagger_rust_test_timeout)"
+        return f"timed out after {timeout:g} s (dagger_rust_test_timeout)"
     if result.signal:
         return f"died of {result.signal}"
     if result.exit_code == 0:
@@ -70,11 +70,11 @@ def _failure(case: RustTestCase, result: RunResult, timeout: float) -> str | Non
         # because standard output was closed, says nothing.
         is_missing = case.name is not None and _NONE.match(result.stdout)
         return f"the test binary has no test {case.name} any more" if is_missing else None
-    return "failed" if result.exit_code == 101 else f"ended the process with exit code {result.exit_code}"
+    return "failed" if result.exit_code == 101 else f"exited with {result.exit_code} before the test finished"
 
 
 def _without_harness(case: RustTestCase, stdout: str) -> tuple[str, str]:
-    """Return what the test itself printed, and what the harness has to say about its failure."""
+    """Return what the test itself printed, and the harness's message about its failure."""
     if case.name is None:
         return stdout, ""
     text = _BEGIN.sub("", stdout)
@@ -82,8 +82,8 @@ def _without_harness(case: RustTestCase, stdout: str) -> tuple[str, str]:
     ends = list(_END.finditer(text))
     if not ends:
         return text, ""
-    told = _TOLD.search(text, ends[-1].end())
-    return text[: ends[-1].start()], told["text"].strip() if told else ""
+    message = _MESSAGE.search(text, ends[-1].end())
+    return text[: ends[-1].start()], message["text"].strip() if message else ""
 
 
 def read_shared_outcome(case: RustTestCase, result: RunResult, timeout: float) -> Outcome:
@@ -108,7 +108,7 @@ def read_shared_outcome(case: RustTestCase, result: RunResult, timeout: float) -
 
 
 def panic_of(stderr: str) -> tuple[str, Panic | None]:
-    """Take the last panic of a test's output: the text before it, and itself with all that follows."""
+    """Return the text before the last panic of a test's output, and the panic with all that follows."""
     panics = list(_PANIC.finditer(stderr))
     if not panics:
         return stderr, None

@@ -1,4 +1,4 @@
-"""Results of Rust tests: run in batches when the first one is asked for, shared by all workers of pytest-xdist."""
+"""Results of Rust tests: run in batches when the first is requested, shared by all pytest-xdist workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.rust_tests.jobs import MOST_JOBS, Limits, read_result
@@ -46,7 +46,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class RustTestResults:
-    """What has been run in this session, kept in `folder`: a file for each test, by the digest of its node id.
+    """The results of this session, kept in `folder`: a file for each test, named by the digest of its node id.
 
     `run` runs jobs and returns the results of those that it came to, `parallel` at once. A result is taken once: a
     test that is run again, by a plugin for flaky ones, is really run again.
@@ -56,6 +56,8 @@ class RustTestResults:
     timeout: float
     run: Callable[[Sequence[Job], Limits], Mapping[int, bytes]]
     parallel: int = 0
+    # Tests that have been run, as far as is known here: a look at the disk costs more than all else.
+    _known: set[str] = field(default_factory=set[str])
 
     def take(self, call: Call, ahead: Callable[[], Iterable[Call]], turn: Turn) -> RunResult:
         """Return the result of a test, and run it where it has none.
@@ -109,12 +111,17 @@ class RustTestResults:
         for other in ahead:
             if other.node_id == call.node_id or other.is_alone != call.is_alone:
                 continue
-            if self._path(other.node_id).exists() or self._slow(other.node_id).exists():
+            if self._has_run(other.node_id):
                 continue
             if len(names) == MOST_JOBS and other.job not in names:
                 break
             names.setdefault(other.job, []).append(other.node_id)
         return names
+
+    def _has_run(self, node_id: str) -> bool:
+        if node_id not in self._known and (self._path(node_id).exists() or self._slow(node_id).exists()):
+            self._known.add(node_id)
+        return node_id in self._known
 
     def _stored(self, node_id: str) -> bytes | None:
         with contextlib.suppress(FileNotFoundError):
@@ -122,11 +129,12 @@ class RustTestResults:
         return None
 
     def _store(self, node_id: str, result: bytes) -> None:
-        # Whoever reads it meanwhile reads all of it or nothing.
+        # Readers see the whole file or none.
         path = self._path(node_id)
         unfinished = path.with_suffix(f".{os.getpid()}")
         unfinished.write_bytes(result)
         unfinished.replace(path)
+        self._known.add(node_id)
 
     def _path(self, node_id: str) -> Path:
         return self.folder / hashlib.sha256(node_id.encode("utf-8", "surrogateescape")).hexdigest()
@@ -137,7 +145,7 @@ class RustTestResults:
 
     @contextlib.contextmanager
     def _locked(self) -> Generator[None]:
-        # Whatever happens to the worker that runs a batch, the lock goes with it.
+        # The lock ends with the worker that holds it.
         with (self.folder / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

@@ -35,22 +35,22 @@ def has_program(package: Package) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """The masked manifests of one workspace with the packages `locals_`, by absolute manifest path.
+    """The masked manifests of one workspace with the packages `packages_by_path`, by absolute manifest path.
 
-    `asked` says what others ask of a package, by its folder: "" for its library, and for artifact
+    `artifacts` says what others ask of a package, by its folder: "" for its library, and for artifact
     dependencies what they name, as in "bin:name" or "cdylib".
     """
 
     root: str
-    locals_: Mapping[str, Local]
+    packages_by_path: Mapping[str, Local]
     patches: Patches
     has_lto: bool
     has_lock: bool
     artifacts: Mapping[str, frozenset[str]]
 
-    def stub(self, path: str) -> Table:
+    def manifest_for_stub(self, path: str) -> Table:
         """Make the manifest of the stub of the package at `path`."""
-        local = self.locals_[path]
+        local = self.packages_by_path[path]
         document: Table = {}
         if unstable := strings(local.manifest.document.get("cargo-features")):
             document["cargo-features"] = sorted(unstable)
@@ -61,9 +61,9 @@ class Masks:
         document.update(self._dependencies(local))
         return document
 
-    def real(self, path: str) -> Table:
+    def manifest_for_real(self, path: str) -> Table:
         """Make the manifest of a package that stays real: everything its compilation could look at."""
-        local = self.locals_[path]
+        local = self.packages_by_path[path]
         document = {key: value for key, value in local.manifest.document.items() if key not in _NOT_IN_REAL}
         for name in ("dependencies", "dev-dependencies", "build-dependencies", "target"):
             document.pop(name, None)
@@ -117,7 +117,7 @@ class Masks:
         kinds = set(real.crate_types) if real is not None else {"lib"}
         if "proc-macro" in kinds:
             return {**library, "path": self._path(local, stubs.MACRO), "proc-macro": True}
-        kept = ["lib"] if local.is_bare else self._crate_types(local, kinds, artifacts)
+        kept = ["lib"] if local.needs_no_std_stub else self._crate_types(local, kinds, artifacts)
         source = stubs.LIBRARY if kept == ["lib"] else stubs.LIBRARY_WITH_STD
         return {**library, "path": self._path(local, source), "crate-type": kept}
 
@@ -160,10 +160,10 @@ def _library_name(package: str) -> str:
     return "".join(letters).replace("-", "_")
 
 
-def artifacts_of(locals_: Iterable[Local]) -> dict[str, frozenset[str]]:
+def artifacts_of(packages_by_path: Iterable[Local]) -> dict[str, frozenset[str]]:
     """Collect what artifact dependencies ask of local packages, for `Masks`."""
     found: dict[str, set[str]] = {}
-    for item in locals_:
+    for item in packages_by_path:
         for dependency in item.dependencies:
             if dependency.path is not None and "artifact" in dependency.spec:
                 asked = dependency.spec["artifact"]

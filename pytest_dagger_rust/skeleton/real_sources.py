@@ -39,7 +39,7 @@ def files_below(tree: Tree, folder: str, *, without: Iterable[str] = ()) -> Iter
 def _is_skipped(tree: Tree, path: str, name: str, without: frozenset[str]) -> bool:
     if path in without or name in _SKIPPED:
         return True
-    # cargo puts this file into its target folder, whatever that is called.
+    # cargo puts this file into its target directory, whatever that is called.
     return tree.kind(f"{path}/CACHEDIR.TAG") is not None
 
 

@@ -80,7 +80,7 @@ class Plan:
 
     tree: Tree
     root: Manifest
-    locals_: Mapping[str, Local]
+    packages_by_path: Mapping[str, Local]
     default: tuple[Package, ...]
     patches: tuple[Patch, ...]
     configs: tuple[CargoConfig, ...]
@@ -89,12 +89,12 @@ class Plan:
     @property
     def members(self) -> tuple[Package, ...]:
         """The workspace's members."""
-        return tuple(item.package for item in self.locals_.values() if item.is_member)
+        return tuple(item.package for item in self.packages_by_path.values() if item.is_member)
 
     @property
     def stubs(self) -> list[Local]:
         """The packages of which the skeleton has a stub."""
-        return [item for item in self.locals_.values() if item.is_stub]
+        return [item for item in self.packages_by_path.values() if item.is_stub]
 
     def relative(self, path: str) -> str:
         """Make an absolute path relative to the workspace's root."""
@@ -106,7 +106,7 @@ def make_skeleton(plan: Plan, lock: Lock | None) -> Skeleton:
     folders = {item.manifest.directory for item in plan.stubs}
     patches = Patches(tuple(patch for patch in plan.patches if patch.source and patch.folder in folders))
     files = dict(sorted(_files(plan, patches, lock).items()))
-    bare = frozenset(item.package.name for item in plan.stubs if item.is_bare)
+    bare = frozenset(item.package.name for item in plan.stubs if item.needs_no_std_stub)
     sources = tuple(sorted({plan.relative(path) for path in _sources(plan)} - files.keys()))
     return Skeleton(
         files, sources, _digest(plan, files, sources), plan.members, plan.default, bare, _specs(plan, lock)
@@ -116,7 +116,9 @@ def make_skeleton(plan: Plan, lock: Lock | None) -> Skeleton:
 def _specs(plan: Plan, lock: Lock | None) -> dict[str, str]:
     """Return how cargo must be told of members that share their name with a dependency."""
     shared = frozenset[str]() if lock is None else lock.names_from_elsewhere()
-    found = [item for item in plan.locals_.values() if item.is_member and item.package.name in shared]
+    found = [
+        item for item in plan.packages_by_path.values() if item.is_member and item.package.name in shared
+    ]
     versions = {item.package.name: STUB_VERSION if item.is_stub else item.package.version for item in found}
     return {name: f"{name}@{version}" for name, version in versions.items()}
 
@@ -137,14 +139,15 @@ def _files(plan: Plan, patches: Patches, lock: Lock | None) -> dict[str, str]:
 def _manifests(plan: Plan, patches: Patches, *, has_lock: bool) -> dict[str, Table]:
     masks = Masks(
         plan.root.directory,
-        plan.locals_,
+        plan.packages_by_path,
         patches,
         has_lto=asks_for_lto(plan.root.document, *(item.document for item in plan.configs)),
         has_lock=has_lock,
-        artifacts=artifacts_of(plan.locals_.values()),
+        artifacts=artifacts_of(plan.packages_by_path.values()),
     )
     documents = {
-        path: masks.stub(path) if item.is_stub else masks.real(path) for path, item in plan.locals_.items()
+        path: masks.manifest_for_stub(path) if item.is_stub else masks.manifest_for_real(path)
+        for path, item in plan.packages_by_path.items()
     }
     root = documents.get(plan.root.path, {})
     # Who chooses a resolver in [package] chooses it for the workspace; here it is always said there.
@@ -156,10 +159,16 @@ def _manifests(plan: Plan, patches: Patches, *, has_lock: bool) -> dict[str, Tab
 
 
 def _workspace(plan: Plan) -> Table:
-    members = {plan.relative(item.manifest.directory) for item in plan.locals_.values() if item.is_member}
-    others = {plan.relative(item.manifest.directory) for item in plan.locals_.values() if not item.is_member}
+    members = {
+        plan.relative(item.manifest.directory) for item in plan.packages_by_path.values() if item.is_member
+    }
+    others = {
+        plan.relative(item.manifest.directory)
+        for item in plan.packages_by_path.values()
+        if not item.is_member
+    }
     inside = sorted(folder for folder in others if not folder.startswith("../"))
-    own = plan.locals_.get(plan.root.path)
+    own = plan.packages_by_path.get(plan.root.path)
     edition = "2015" if own is None else own.package.edition
     workspace: Table = {"members": member_patterns(members - {"."}, inside)}
     if inside:
@@ -171,7 +180,7 @@ def _workspace(plan: Plan) -> Table:
 def _sources(plan: Plan) -> set[str]:
     found: set[str] = set()
     stub_folders = {item.manifest.directory for item in plan.stubs}
-    for item in plan.locals_.values():
+    for item in plan.packages_by_path.values():
         if not item.is_stub:
             found.update(files_below(plan.tree, item.manifest.directory, without=stub_folders))
     for config in plan.configs:

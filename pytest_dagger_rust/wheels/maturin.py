@@ -1,4 +1,4 @@
-"""The maturin program for a Linux container, taken from PyPI by this environment's own pip."""
+"""Downloads the maturin program for a Linux container from PyPI, with this environment's pip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HINT = "Or put maturin into the builder image: one that is on its PATH is used.
 
 
 def download(platform: str, folder: Path) -> Path:
-    """Return the path of maturin for a platform of Dagger's, as "linux/amd64".
+    """Return the path of maturin for a Dagger platform such as "linux/amd64".
 
     Raises DaggerRustError when it cannot be had.
     """

@@ -1,4 +1,4 @@
-"""Wheels of crates that are Python modules: compiled by the ordinary build, made by maturin, for any Python."""
+"""Wheels of crates that are Python modules: compiled by the ordinary build, packed by maturin, for any Python."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _TAGS = re.compile(r"-cp3(?P<minor>\d+)-(?P<abi>abi3|cp3\d+)-\w+\.whl$")
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel: its file name, the file on this machine, and the same as a file of Dagger's.
+    """A wheel: its file name, the file on this machine, and the same as a `dagger.File`.
 
     The file at `path` is there as long as this object.
     """
@@ -51,7 +51,7 @@ class Wheel:
     file: dagger.File
 
     def unpack(self, folder: str | PathLike[str]) -> Path:
-        """Unpack it into a folder from which the running interpreter can import it, and give that folder.
+        """Unpack it into a folder that the running interpreter can import from, and return that folder.
 
         Raises ConfigurationError for a wheel of another Python or platform.
         """
@@ -68,18 +68,18 @@ def _unfit(name: str) -> str | None:
         return None
     here, there = sys.version_info.minor, int(tags["minor"])
     if not sys.platform.startswith("linux"):
-        return f"is for Linux, and this is {sys.platform}: install it in a container."
+        return f"is for Linux, but this machine runs {sys.platform}: install it in a container."
     if here == there or (tags["abi"] == "abi3" and here > there):
         return None
     return (
         f"is for Python 3.{there}, and this is Python 3.{here}.\n"
-        f"  Leave `python` out for a wheel of this one, or install it in a container of Python 3.{there}."
+        f"  Leave `python` out to build for this Python, or install the wheel in a container with Python 3.{there}."
     )
 
 
 @dataclass(frozen=True)
 class WheelRequest:
-    """Everything one wheel depends on."""
+    """The request for one wheel."""
 
     client: dagger.Client
     workspace: RustWorkspace
@@ -92,7 +92,7 @@ class WheelRequest:
     caches: Caches | None
 
     def member(self) -> Package:
-        """Return the package to make a wheel of.
+        """Return the wheel's package.
 
         Raises ConfigurationError where there is none of that name.
         """
@@ -104,21 +104,21 @@ class WheelRequest:
 
 
 def python_version(python: str | None) -> str:
-    """Return the version asked for as "3.13", the running interpreter's for None.
+    """Return the requested version as "3.13"; None means the running interpreter's.
 
     Raises ConfigurationError for what is no version.
     """
     if python is None:
         return f"3.{sys.version_info.minor}"
     if not _VERSION.fullmatch(python):
-        raise ConfigurationError(f"wheel: python is {python!r}; it takes a version such as '3.13'.")
+        raise ConfigurationError(f"wheel: python must be a version such as '3.13': got {python!r}.")
     return python
 
 
 async def build_wheel(request: WheelRequest) -> Wheel:
-    """Build the package's library as `build` does, and have maturin make a wheel of it.
+    """Build the package's library as `build` does, and make a wheel of it with maturin.
 
-    Raises what `build` raises, ConfigurationError for a package that is no Python module, and DaggerRustError where
+    Raises what `build` raises, ConfigurationError for a package that is not a Python module, and DaggerRustError where
     maturin fails.
     """
     folder = _project(request)
@@ -143,7 +143,7 @@ async def build_wheel(request: WheelRequest) -> Wheel:
 
 
 def _project(request: WheelRequest) -> Path:
-    """Return the folder maturin runs in: the package's, unless the workspace's root has the only project."""
+    """Return the folder maturin runs in: the package's, or the root if only it has a `pyproject.toml`."""
     own = (request.workspace.root / request.member().manifest_path).parent
     root = request.workspace.root
     return root if not _is_project(own) and _is_project(root) else own
@@ -154,13 +154,13 @@ def _is_project(folder: Path) -> bool:
 
 
 def _config(python: str) -> str:
-    """Say to PyO3's build script what it would ask an interpreter: there need be none where cargo runs."""
+    """Return PyO3's configuration, so that its build script needs no interpreter."""
     lines = ["implementation=CPython", f"version={python}", "shared=true", "abi3=false", "pointer_width=64"]
     return "\n".join([*lines, "build_flags=", "suppress_build_script_link_lines=true", ""])
 
 
 def _options(request: WheelRequest, folder: Path) -> CargoOptions:
-    """Return the options of the library's build: the configured ones, and what the project tells maturin."""
+    """Return the options of the library's build: the configured ones, and those of `[tool.maturin]`."""
     settings: dict[str, Any] = {}
     if _is_project(folder):
         project = tomli.loads((folder / "pyproject.toml").read_text("utf-8"))
@@ -186,7 +186,7 @@ async def _packed(
     ]
     if not shared:
         raise ConfigurationError(
-            f"wheel: the package {request.package!r} is no Python module.\n"
+            f"wheel: the package {request.package!r} is not a Python module.\n"
             '  Its [lib] needs crate-type = ["cdylib"], and PyO3 among its dependencies.'
         )
     base, entries = source_tree(request.workspace, request.excludes)
@@ -207,10 +207,12 @@ async def _packed(
                 "python": request.python,
             }
         )
+        # A volume of another owner is another volume.
+        packages, user = request.client.cache_volume("pytest-dagger-rust-packages"), await builder.user()
         container = (
             (await _with_maturin(request, builder, program, Path(scratch)))
-            .with_mounted_cache(PACKAGES, request.client.cache_volume("pytest-dagger-rust-packages"))
-            .with_mounted_directory(OUT, request.client.directory())
+            .with_mounted_cache(PACKAGES, packages, owner=user)
+            .with_mounted_directory(OUT, request.client.directory(), owner=user)
             .with_mounted_file(f"{INPUT}/{tree.path.name}", request.client.host().file(str(tree.path)))
             .with_mounted_file(library, built.file(shared[0]))
             .with_mounted_file(report, built.artifacts.file("report.json"))

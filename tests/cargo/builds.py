@@ -50,7 +50,7 @@ def both_builds(
     *,
     same_place: bool = False,
 ) -> tuple[oracle.Compiled, oracle.Compiled]:
-    """Build the skeleton, at another place unless told, and then the sources, with one target folder."""
+    """Build the skeleton, at another place unless told, and then the sources, with one target directory."""
     if not (root / "Cargo.lock").exists():
         oracle.cargo("generate-lockfile", "--offline", cwd=root)
     workspace = RustWorkspace.load(root)

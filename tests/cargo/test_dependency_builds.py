@@ -1,7 +1,7 @@
 """What cargo itself compiles: dependencies from the skeleton and never again, own packages from the sources.
 
 Each case is a scenario, a modification of it, and the expectation of what is compiled then, by cargo's own report.
-The skeleton and the sources lie at different places and share one target folder.
+The skeleton and the sources lie at different places and share one target directory.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ OWN = MEMBERS | {"linked"}
 
 
 class Stage:
-    """A workspace, the skeletons laid out for it, and the target folder all builds share."""
+    """A workspace, the skeletons laid out for it, and the target directory all builds share."""
 
     def __init__(self, root: Path, place: Path) -> None:
         self.root = root

@@ -61,13 +61,11 @@ def make_scenario(
     """Return a function that lays out a workspace no build has seen before, with caches of its own."""
 
     def make(files: Mapping[str, str]) -> Scenario:
-        # A variable of its own makes the first build a cold one, whatever earlier runs have left in the engine.
-        builder = (
-            engine.client.container()
-            .from_(rust_builder_image)
-            .with_env_variable("SCENARIO", uuid.uuid4().hex)
-        )
-        scenario = Scenario(engine, tmp_path / "workspace", builder, rust_runtime_container)
+        # A root of its own makes the first build a cold one, whatever earlier runs have left in the engine. The
+        # builder is everybody's, so that the agent is compiled once for all.
+        builder = engine.client.container().from_(rust_builder_image)
+        root = tmp_path / uuid.uuid4().hex[:8] / "workspace"
+        scenario = Scenario(engine, root, builder, rust_runtime_container)
         scenario.write(files)
         return scenario
 

@@ -41,7 +41,7 @@ def assert_told_once(text: str, words: Sequence[str]) -> None:
     """The message is shown whole for the first test, and referred to for the second one."""
     for word in words:
         assert text.count(word) == 1, f"{word!r} is there {text.count(word)} times in:\n{text}"
-    assert text.count("the same as for test_any.py::test_one") == 1
+    assert text.count("same error as test_any.py::test_one") == 1
 
 
 def processes_with(word: str) -> list[str]:
@@ -213,7 +213,7 @@ async def test_missing_file(cached_rust_build, tmp_path):
         await cached_rust_build.run("app", files={"/x": tmp_path / "gone"})
 
 def test_number(cached_rust_build):
-    with pytest.raises(ConfigurationError, match="write '1'"):
+    with pytest.raises(ConfigurationError, match="pass '1'"):
         cached_rust_build.blocking.run("app", 1)
 
 async def test_unknown_option(cached_rust_build_factory):
@@ -222,7 +222,7 @@ async def test_unknown_option(cached_rust_build_factory):
 
 async def test_export_onto_a_file_as_folder(cached_rust_build, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="file is no folder"):
+    with pytest.raises(ConfigurationError, match="file is not a folder"):
         await cached_rust_build.export("app", tmp_path / "file" / "app")
 """
 

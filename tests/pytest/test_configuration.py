@@ -150,16 +150,16 @@ def test_options_of_two_plugins_that_clash(
 @pytest.mark.parametrize(
     ("fixture", "body", "words"),
     [
-        ("cached_rust_build", "return None", "returned None; it has to return a RustBuild"),
-        ("cached_rust_build_factory", "return 1", "has to return a RustBuildFactory"),
-        ("dagger_client", "return None", "has to return a Client"),
-        ("rust_builder_container", "return 'rust'", "returned 'rust'; it has to return a Container"),
-        ("rust_builder_image", "return 1.85", "returned 1.85; it has to return a str"),
-        ("rust_cargo_options", "return {'profile': 'dev'}", "has to return a CargoOptions"),
-        ("rust_runtime_container", "yield None", "returned None; it has to return a Container"),
-        ("rust_runtime_image", "return None", "has to return a str"),
-        ("rust_source_excludes", "return '*.py'", "returned '*.py'; it has to return a sequence of str"),
-        ("rust_workspace", "return '.'", "returned '.'; it has to return a RustWorkspace"),
+        ("cached_rust_build", "return None", "returned None; it must return a RustBuild"),
+        ("cached_rust_build_factory", "return 1", "must return a RustBuildFactory"),
+        ("dagger_client", "return None", "must return a Client"),
+        ("rust_builder_container", "return 'rust'", "returned 'rust'; it must return a Container"),
+        ("rust_builder_image", "return 1.85", "returned 1.85; it must return a str"),
+        ("rust_cargo_options", "return {'profile': 'dev'}", "must return a CargoOptions"),
+        ("rust_runtime_container", "yield None", "returned None; it must return a Container"),
+        ("rust_runtime_image", "return None", "must return a str"),
+        ("rust_source_excludes", "return '*.py'", "returned '*.py'; it must return a sequence of str"),
+        ("rust_workspace", "return '.'", "returned '.'; it must return a RustWorkspace"),
     ],
 )
 def test_an_override_that_gives_something_else(
@@ -174,7 +174,7 @@ def test_an_override_that_gives_something_else(
     result.stdout.fnmatch_lines(
         [
             f"ConfigurationError: conftest.py:3: the fixture {fixture} *{words}.",
-            "ConfigurationError: the same as for test_any.py::test_a, where it is shown.",
+            "ConfigurationError: same error as test_any.py::test_a (shown there)",
         ]
     )
 

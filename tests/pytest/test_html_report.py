@@ -145,6 +145,7 @@ def brightness(colour: str) -> int:
     return sum(map(int, re.findall(r"\d+", colour)[:3]))
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `make browser` installs it")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1200])
@@ -204,6 +205,6 @@ def test_a_run_writes_the_page(bare_project: Project, monkeypatch: pytest.Monkey
         result.assert_outcomes(passed=1)
         text = (bare_project.folder / "out/report.html").read_text()
         assert re.search(r"<th scope='row'>app</th><td class='lane'><div class='bar'", text)
-        assert re.search(r"<th scope='row'>target folder</th><td>[\d.]+ MB", text)
+        assert re.search(r"<th scope='row'>target directory</th><td>[\d.]+ MB", text)
         runs = text.partition("Last runs")[2]
         assert runs.count("<tr><th scope='row'>") == number

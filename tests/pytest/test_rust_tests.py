@@ -32,9 +32,9 @@ BAD = {
     "claims_success_and_fails": "but it failed",
     "claims_failure_and_succeeds": None,
     "error": 'Error: "went wrong"',
-    "exits_as_if_all_were_well": "ended the process with exit code 0 before it was over",
+    "exits_as_if_all_were_well": "exited with 0 before the test finished",
     "floods": "after the flood",
-    "hangs": "did not end within 5 s (dagger_rust_test_timeout)",
+    "hangs": "timed out after 5 s (dagger_rust_test_timeout)",
     "leaves_a_process_behind": None,
     "should_have_panicked": "note: test did not panic as expected at crates/bad/tests/all.rs:60:4",
 }
@@ -238,7 +238,7 @@ def test_a_compile_error_is_shown_once(bare_project: Project) -> None:
     assert result.ret == pytest.ExitCode.INTERRUPTED
     text = result.stdout.str().partition("short test summary info")[0]
     assert text.count("cannot find function `nowhere` in this scope") == 1
-    assert text.count("RustBuildError: the same as for src/lib.rs, where it is shown.") == 1
+    assert text.count("RustBuildError: same error as src/lib.rs (shown there)") == 1
     assert "Traceback" not in text
     assert ".py" not in text.partition("collected")[2]
 

@@ -52,7 +52,7 @@ def test_a_failed_test_opens_a_shell(project: Project) -> None:
     assert "/data# " not in before
     assert "42 red\r\n/data\r\n24 100\r\n" in text
     assert "a note\r\nhello" in text
-    assert "no shell: the test has started no program" in text
+    assert "no shell: the test started no program" in text
     assert "2 failed, 1 passed" in text
     assert terminal.exit_code == 1
     assert terminal.modes[0] == terminal.modes[1]
@@ -86,4 +86,4 @@ def test_a_terminal_is_needed(project: Project) -> None:
     result.stderr.fnmatch_lines(["ERROR: pytest-dagger-rust: --dagger-rust-shell needs a terminal: *"])
     terminal = run_pytest(project.folder, "--dagger-rust-shell", "-n2")
     assert terminal.exit_code == 4
-    assert "--dagger-rust-shell is not possible with workers of pytest-xdist: leave it out" in terminal.text
+    assert "--dagger-rust-shell is not supported with pytest-xdist workers: leave it out" in terminal.text

@@ -61,7 +61,7 @@ def test_builds_are_summed_up_once_for_all_workers(warning_project: Project) -> 
     table = lines_after(result, "dagger-rust")
     assert re.fullmatch(r"build +compiled +fresh +cache +seconds", table[0])
     assert re.fullmatch(r"TOKEN=\.\.\. cargo build +\d +\d +(compiled|unchanged) +\d+\.\d", table[1])
-    assert table[2] == "1 warning of the compiler; shown with --dagger-rust-show-warnings"
+    assert table[2] == "1 compiler warning; show with --dagger-rust-show-warnings"
     result.stdout.fnmatch_lines(["*s wait     dagger-rust: building", "*s wait     dagger-rust: connecting*"])
     root = ET.parse(warning_project.folder / "junit.xml").getroot()  # noqa: S314 - written by pytest
     properties = {item.get("name"): item.get("value") for item in root.iter("property")}
@@ -103,7 +103,7 @@ def test_a_failure_is_told_once_and_where(bare_project: Project, monkeypatch: py
     text = result.stdout.str().partition("short test summary info")[0]
     errors = text.partition("= ERRORS =")[2].partition("= dagger-rust =")[0]
     assert errors.count("error[E0308]") == 1
-    assert len(re.findall(r"the same as for test_any.py::test_any\[\d\], where it is shown", errors)) == 5
+    assert len(re.findall(r"same error as test_any.py::test_any\[\d\] \(shown there\)", errors)) == 5
     annotations = [line for line in result.outlines if line.startswith("::")]
     assert len(annotations) == 1
     assert annotations[0].startswith("::error file=rust/library.rs,line=2,col=5,title=E0308::error[E0308]: ")

@@ -1,7 +1,7 @@
 //! Builds the workspace's dependencies, or the workspace itself, from an archive of its sources.
 //!
 //! The volume keeps, between builds, the source tree, the target directory, and proofs of what each artifact was made
-//! from. What the host wants to know goes into one file, report.json.
+//! from. The report for the host is one file, report.json.
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -26,7 +26,7 @@ use crate::tree;
 use crate::volume::{relative, started, Volume, MOST_DEPENDENCIES};
 use crate::{failed, offline, packages};
 
-/// To be raised when the host has to read a report otherwise.
+/// To be raised when the format of the report changes.
 const FORMAT: u64 = 1;
 const LARGEST: u64 = 1 << 30;
 
@@ -38,8 +38,8 @@ const LARGEST: u64 = 1 << 30;
 /// --build-id, --run-id          what names the build, and a file with what names this run of it
 /// --variables                   names the variables that are set for cargo
 /// --clear                       empties the volume, unless it was emptied for the same word before
-/// --restored                    what the dependency build has handed out
-/// --skipped                     names the dependency build to do without
+/// --restored                    what the dependency build copied out
+/// --skipped                     names the dependency build that is skipped
 /// --marker                      what every stub has in it
 pub const OPTIONS: &[&str] = &[
     "volume",
@@ -66,25 +66,25 @@ pub fn dependencies(options: &Options) -> Outcome<()> {
     build.restore_lock()?;
     build.call_cargo()?;
     build.put_right()?;
-    build.hand_out_dependencies()
+    build.copy_out_dependencies()
 }
 
 pub fn build(options: &Options) -> Outcome<()> {
     let mut build = Build::begin(options)?;
     let before = build.messages_before()?;
     build.restore_dependencies()?;
-    build.steps.end("seed");
+    build.steps.end("restore");
     build.restore_lock()?;
     build.call_cargo()?;
     build.steps.end("cargo");
     build.prove_or_repeat()?;
     outputs::open(&build.out)?;
     if build.is_test() {
-        build.hand_out_tree()?;
+        build.copy_out_tree()?;
     }
     build.put_right()?;
-    build.steps.end("prove");
-    build.hand_out(before)
+    build.steps.end("verify");
+    build.copy_out(before)
 }
 
 /// Seconds of each step, one after the other.
@@ -114,7 +114,7 @@ struct Build<'a> {
     was_interrupted: bool,
     steps: Steps,
     transcript: Transcript,
-    /// What build scripts have written in the tree, and was taken back.
+    /// The sources that build scripts changed, and that were restored.
     rewritten: BTreeSet<Vec<u8>>,
 }
 
@@ -147,7 +147,7 @@ impl<'a> Build<'a> {
         build.check_skipped(options.text("skipped")?)?;
         sync(&mut build.volume, &build.inputs, &build.lock)?;
         build.check_surroundings(options.text("variables")?)?;
-        build.steps.end("sync");
+        build.steps.end("update");
         Ok(build)
     }
 
@@ -202,7 +202,7 @@ impl<'a> Build<'a> {
         self.volume.forget_outputs(&format!("emptied: it held {MOST_DEPENDENCIES} sets of dependencies"))
     }
 
-    /// Puts the compiled dependencies beside what the volume has; never over it.
+    /// Copies the compiled dependencies that the volume lacks; overwrites nothing.
     fn restore_dependencies(&mut self) -> Outcome<()> {
         let Some(folder) = &self.restored else { return Ok(()) };
         let path = folder.join("build-id");
@@ -398,13 +398,13 @@ impl<'a> Build<'a> {
         Ok(outcome)
     }
 
-    /// Takes back what build scripts have written in the tree, so that no later build is made from it.
+    /// Restores the sources that build scripts changed, so that no later build is made from the change.
     fn put_right(&mut self) -> Outcome<()> {
         let running = self.volume.running();
         let since = started(&self.volume);
         let foreign = tree::remove_foreign(&mut self.volume, since, &self.lock)?;
         if !foreign.is_empty() {
-            // What has written there has to run again, or what it has written is missing the next time.
+            // Those build scripts must run again, or their changes are missing the next time.
             for path in &self.volume.records.build_scripts {
                 tree::touch(&self.volume.tree(), path)?;
             }
@@ -416,9 +416,9 @@ impl<'a> Build<'a> {
         files::remove(&running).at(&running)
     }
 
-    /// Returns what the build before this one has said, for the host to compare.
+    /// Returns the messages of the previous build, for the host to compare.
     fn messages_before(&self) -> Outcome<Value> {
-        // Only what is what was written then: the host reads it as it is.
+        // Only messages that nobody changed since: the host reads them as they are.
         let path = self.volume.root.join("before");
         let text = files::read_if_there(&path, LARGEST).ok().flatten().unwrap_or_default();
         if hex(&digest_of(&text)) != self.volume.records.before {
@@ -438,14 +438,14 @@ impl<'a> Build<'a> {
         self.volume.write()
     }
 
-    /// Hands out the sources as cargo has left them: tests look for what build scripts have written there, too.
-    fn hand_out_tree(&self) -> Outcome<()> {
+    /// Copies the sources out as cargo has left them: tests look for what build scripts have written there, too.
+    fn copy_out_tree(&self) -> Outcome<()> {
         let (tree, target) = (self.volume.tree(), self.volume.target());
         let root = relative(&self.root, &tree).ok_or("--root leads out of the tree".to_string())?;
-        outputs::hand_out_tree(&tree, &root, &target, &self.out)
+        outputs::copy_out_tree(&tree, &root, &target, &self.out)
     }
 
-    fn hand_out(&mut self, before: Value) -> Outcome<()> {
+    fn copy_out(&mut self, before: Value) -> Outcome<()> {
         let (tree, target) = (self.volume.tree(), self.volume.target());
         let wanted = outputs::wanted(self.artifacts(), &tree, &target)?;
         let measured = target.clone();
@@ -458,15 +458,15 @@ impl<'a> Build<'a> {
             let doctests = record::read(&self.volume.work().join("doctests"))?;
             let paths = self.needed_by_tests(&doctests);
             outputs::refuse_stubs(self.executables().collect::<HashSet<_>>().into_iter(), marker)?;
-            outputs::hand_out_tests(&paths, &target, &self.out)?;
+            outputs::copy_out_tests(&paths, &target, &self.out)?;
             let lock =
                 fs::read_to_string(self.out.join("files").join(self.options.one("root")?).join("Cargo.lock"));
             let packages = self.options.path("packages")?;
-            offline::hand_out(&packages, &lock.unwrap_or_default(), &self.out.join("packages"))?;
+            offline::copy_out(&packages, &lock.unwrap_or_default(), &self.out.join("packages"))?;
             members.push(("home", record::text(packages::home().as_os_str())));
             members.extend([("tests", Value::List(tests)), ("doctests", Value::List(doctests))]);
         } else {
-            sizes = outputs::hand_out(&wanted, &self.out, marker)?;
+            sizes = outputs::copy_out(&wanted, &self.out, marker)?;
         }
         self.keep_messages()?;
         let paths = self.rewritten.iter().map(|path| Value::from_bytes(path));
@@ -480,7 +480,7 @@ impl<'a> Build<'a> {
             ),
             ("target_size", Value::number(size.join().unwrap_or_default())),
         ]);
-        self.steps.end("hand_out");
+        self.steps.end("copy");
         self.report(members)
     }
 
@@ -532,7 +532,7 @@ impl<'a> Build<'a> {
         paths
     }
 
-    fn hand_out_dependencies(&mut self) -> Outcome<()> {
+    fn copy_out_dependencies(&mut self) -> Outcome<()> {
         let target = self.volume.target();
         outputs::open(&self.out)?;
         let packages = self.options.path("packages")?;

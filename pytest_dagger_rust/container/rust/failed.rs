@@ -1,4 +1,4 @@
-//! What cargo said when it failed. A failed exec leaves no layer, and a failure must not be answered from a cache: it is
+//! Cargo's messages of a failed build. A failed exec leaves no layer, and a failure must not be answered from a cache: it is
 //! kept on the volume, and the next exec reads it from there.
 use std::process::ExitStatus;
 

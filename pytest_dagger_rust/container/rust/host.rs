@@ -1,4 +1,4 @@
-//! The connection on which the host is told what happens, and asks for things.
+//! The connection to the host: events go out, requests come in.
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::process::exit;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::failure::{At, Outcome};
 use crate::frames;
 
-/// How often the host is asked whether it is still there: the engine tells nothing of a connection that was closed.
+/// How often the host is asked whether it is still there: the engine does not report a closed connection.
 const PING: Duration = Duration::from_secs(1);
 
 /// Messages to the host, as `frames` has them: a kind of one byte, a length of four, and as many bytes.
@@ -18,7 +18,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Connects, and gives beside the host the stream to read from it.
+    /// Connects, and returns the host and the stream to read from it.
     pub fn connect(socket: &str) -> Outcome<(Arc<Host>, UnixStream)> {
         let connected = UnixStream::connect(socket).and_then(|control| Ok((control.try_clone()?, control)));
         let (control, reading) = connected.at(socket.as_ref())?;

@@ -16,7 +16,7 @@ struct Locked {
 }
 
 /// Copies what the lock file names into a folder that is like cargo's home.
-pub fn hand_out(volume: &Path, lock: &str, out: &Path) -> Outcome<()> {
+pub fn copy_out(volume: &Path, lock: &str, out: &Path) -> Outcome<()> {
     let locked = read(lock);
     for name in ["registry", "git"] {
         let place = out.join(name);

@@ -26,7 +26,7 @@ pub fn open(out: &Path) -> Outcome<()> {
     }
 }
 
-/// Returns what a build hands out of the packages in the tree.
+/// Returns the artifacts of the tree's packages that leave the build.
 ///
 /// Cargo's standard output has what macros print too, so each path is checked.
 pub fn wanted<'a>(
@@ -75,7 +75,7 @@ fn check(artifact: &Artifact, path: &Path, target: &Path, name: &str) -> Outcome
 }
 
 /// Copies the files, and looks meanwhile whether one is a stub; returns their sizes.
-pub fn hand_out(wanted: &Wanted, out: &Path, marker: &str) -> Outcome<Vec<(String, u64)>> {
+pub fn copy_out(wanted: &Wanted, out: &Path, marker: &str) -> Outcome<Vec<(String, u64)>> {
     std::thread::scope(|scope| {
         let search = scope.spawn(|| refuse_stubs(wanted.values(), marker));
         for folder in ["bin", "examples", "lib"] {
@@ -108,7 +108,7 @@ pub fn refuse_stubs<'a>(paths: impl Iterator<Item = &'a PathBuf>, marker: &str) 
 
 /// Copies the sources as they are, and lets `target` in the workspace's root lead to the target directory, where
 /// cargo itself would put it.
-pub fn hand_out_tree(tree: &Path, root: &[u8], target: &Path, out: &Path) -> Outcome<()> {
+pub fn copy_out_tree(tree: &Path, root: &[u8], target: &Path, out: &Path) -> Outcome<()> {
     let files = out.join("files");
     files::copy_tree(tree, &files, &|_| true).at(tree)?;
     let link = join(&files, root).join("target");
@@ -120,7 +120,7 @@ pub fn hand_out_tree(tree: &Path, root: &[u8], target: &Path, out: &Path) -> Out
 
 /// Copies what tests look for where it was when they were compiled: themselves, the programs and libraries of the
 /// workspace, the output of build scripts.
-pub fn hand_out_tests(paths: &BTreeSet<PathBuf>, target: &Path, out: &Path) -> Outcome<()> {
+pub fn copy_out_tests(paths: &BTreeSet<PathBuf>, target: &Path, out: &Path) -> Outcome<()> {
     let place = out.join("target");
     let tmp = place.join("tmp");
     fs::create_dir_all(&tmp).at(&tmp)?;

@@ -88,7 +88,7 @@ pub fn variable(pair: &OsStr) -> Result<(OsString, OsString), String> {
     Ok((part(&bytes[..at]), part(&bytes[at + 1..])))
 }
 
-/// Gives a command a group of its own, so that all it starts can be asked to end with it.
+/// Puts a command into a group of its own, so that all it starts can be asked to end with it.
 pub fn grouped(mut command: Command) -> Command {
     command.process_group(0);
     command

@@ -17,7 +17,7 @@ extern "C" {
     fn setsid() -> i32;
 }
 
-/// Gives the end that is the screen and the keyboard, and the one that programs read and write.
+/// Returns the end that is the screen and the keyboard, and the one that programs read and write.
 pub fn open() -> io::Result<(File, File)> {
     let screen = open_terminal("/dev/ptmx")?;
     let (locked, mut number) = (0_i32, 0_i32);

@@ -1,4 +1,4 @@
-//! A program as a service: its log, its health and its end, told to the host.
+//! A program as a service: its log, its health and its end, sent to the host.
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -148,7 +148,7 @@ fn forward_log(host: &Arc<Host>, mut stream: File) -> Arc<Log> {
     log
 }
 
-/// Tells the host once all ports answer, and until then what is still missing.
+/// Sends a message when all ports answer, and before that what is still missing.
 fn watch_health(host: &Arc<Host>, path: String, ports: Vec<u16>) {
     let host = Arc::clone(host);
     thread::spawn(move || {

@@ -53,7 +53,7 @@ fn start(mut command: Command) -> io::Result<(File, Child)> {
     Ok((screen, command.spawn()?))
 }
 
-/// Sends what is shown; what it gives hears of the end.
+/// Sends the screen's output; the returned receiver gets the end.
 fn show_output(host: &Arc<Host>, mut screen: File) -> Receiver<()> {
     let (sender, shown) = channel();
     let host = Arc::clone(host);

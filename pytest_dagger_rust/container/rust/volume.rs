@@ -1,7 +1,7 @@
 //! What the cache volume keeps between builds: the lock, the tree's index, what has changed since when, the proofs.
 //!
-//! Build scripts run as the user who may write here, so nothing of it is believed: what cannot be read as what was
-//! written makes the volume one to start anew with.
+//! Build scripts run as the user who may write here, so nothing in it is trusted: if a record cannot be read as it was
+//! written, the volume is emptied.
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -15,7 +15,7 @@ use crate::failure::{At, Outcome};
 use crate::files::{self, changed, O_NOFOLLOW};
 use crate::json::{self, Value};
 
-/// Sets of dependencies a volume holds before it starts anew; what bounds its growth.
+/// Sets of dependencies that a volume holds before it is emptied; limits its growth.
 pub const MOST_DEPENDENCIES: usize = 8;
 /// More artifacts than a workspace has, in several profiles and sets of features.
 const MOST_PROOFS: usize = 10_000;

@@ -1,4 +1,4 @@
-//! Lets maturin make a wheel of a library that is built already: its cargo says again what cargo said then.
+//! Lets maturin make a wheel of a library that is built already: its cargo repeats the messages of that build.
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_dagger_rust.container import agent as agent_module
 from tests.cargo.container.workshop import SOURCES, compile_agent
 
 if TYPE_CHECKING:
@@ -42,13 +41,12 @@ def test_both_halves_compile_with_each_toolchain(tmp_path: Path, toolchain: str,
 
 @pytest.mark.parametrize("half", ["builder", "runner"])
 def test_its_own_tests_pass(tmp_path: Path, half: str) -> None:
-    """Compiled from the one file that a builder gets, so that this is compiled too."""
-    main, core, program = tmp_path / "main.rs", tmp_path / "core.rs", tmp_path / "tests"
-    main.write_text(agent_module.source(half))
-    core.write_text(agent_module.source("core/lib"))
-    library = ["--crate-type=rlib", "--crate-name=agent_core", f"--out-dir={tmp_path}", str(core)]
-    subprocess.run(["rustc", "--edition=2021", *library], check=True)
+    """Those beside the code, in each half."""
+    program = tmp_path / "tests"
+    library = ["--crate-type=rlib", "--crate-name=agent_core", f"--out-dir={tmp_path}"]
+    subprocess.run(["rustc", "--edition=2021", *library, SOURCES / "core/lib.rs"], check=True)
     extern = f"--extern=agent_core={tmp_path}/libagent_core.rlib"
+    main = SOURCES / f"{half}.rs"
     subprocess.run(["rustc", "--edition=2021", "--test", extern, "-o", program, main], check=True)
     subprocess.run([program, "--quiet"], check=True)
 

@@ -36,7 +36,7 @@ def test_what_is_unchanged_is_not_compiled(workshop: Workshop) -> None:
     report = workshop.build()
     assert workshop.compiled(report) == {"app"}
     assert report["volume"] == "new"
-    assert [name for name, _ in report["steps"]] == ["lock", "sync", "seed", "cargo", "prove", "hand_out"]
+    assert [name for name, _ in report["steps"]] == ["lock", "update", "restore", "cargo", "verify", "copy"]
     assert [name for name, _ in report["starts"]] == ["app"]
     ends = dict(zip([m["reason"] for m in report["messages"]], report["ends"], strict=True))
     assert report["starts"][0][1] <= ends["compiler-artifact"] <= ends["build-finished"]

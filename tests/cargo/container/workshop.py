@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_dagger_rust.builds import archive
+from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.skeleton.stubs import STUB_MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SOURCES = Path(archive.__file__).parents[1] / "container/rust"
+SOURCES = Path(agent.__file__).parent / "rust"
 FLAGS = ("--edition=2021", "-Cpanic=abort", "-Cstrip=symbols")
 
 

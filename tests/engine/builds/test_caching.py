@@ -56,13 +56,13 @@ def test_dependencies_are_compiled_once_and_an_edit_compiles_own_crates_only(
     cold = scenario.build()
     assert sorted(cold.report.compiled) == ["app", "cfg-if", "itoa", "library"]
     assert cold.report.fresh == ()
-    assert cold.report.caches == {"dependencies": "new", "target folder": "new"}
+    assert cold.report.caches == {"dependencies": "new", "target directory": "new"}
     assert set(cold.report.reasons.values()) == {"not built before"}
-    steps = ["dependencies", "lock", "sync", "seed", "cargo", "prove", "hand_out"]
+    steps = ["dependencies", "lock", "update", "restore", "cargo", "verify", "copy"]
     assert list(cold.report.steps) == steps
     sizes = cold.report.sizes
-    assert list(sizes) == ["app", "target folder", "dependencies", "downloaded packages"]
-    assert 10_000 < sizes["dependencies"] < sizes["target folder"] < 50_000_000
+    assert list(sizes) == ["app", "target directory", "dependencies", "downloaded packages"]
+    assert 10_000 < sizes["dependencies"] < sizes["target directory"] < 50_000_000
     assert sizes["downloaded packages"] > 10_000
     assert 0 < sum(cold.report.steps.values()) < cold.report.seconds
     assert cold.blocking.run("app", check=True).stdout == "one 7 1.2.3\n"
@@ -72,7 +72,7 @@ def test_dependencies_are_compiled_once_and_an_edit_compiles_own_crates_only(
     assert unchanged.report.compiled == ()
     assert unchanged.report.steps == {}
     assert unchanged.report.reasons == {}
-    assert unchanged.report.caches == {"dependencies": "kept", "target folder": "kept"}
+    assert unchanged.report.caches == {"dependencies": "kept", "target directory": "kept"}
     assert sorted(unchanged.report.fresh) == ["app", "cfg-if", "itoa", "library"]
 
     scenario.replace("app/src/main.rs", "{} {} {}", "{}-{}-{}")
@@ -123,14 +123,14 @@ def test_dropped_and_cleared_caches_are_told(make_scenario: MakeScenario, tmp_pa
     """What this machine remembers and the engine no longer has was dropped; what was asked for was cleared."""
     scenario = make_scenario(WORKSPACE)
     scenario.caches = Caches(tmp_path / "cache")
-    assert scenario.build().report.caches == {"dependencies": "new", "target folder": "new"}
+    assert scenario.build().report.caches == {"dependencies": "new", "target directory": "new"}
     prune(scenario)
     scenario.replace("app/src/main.rs", "{} {} {}", "{}-{}-{}")
     pruned = scenario.build()
-    assert pruned.report.caches == {"dependencies": "kept", "target folder": "dropped by the engine"}
+    assert pruned.report.caches == {"dependencies": "kept", "target directory": "dropped by the engine"}
     assert sorted(pruned.report.compiled) == ["app", "library"]
     scenario.caches = Caches(tmp_path / "cache", clear="once")
-    assert scenario.build().report.caches["target folder"] == "cleared"
+    assert scenario.build().report.caches["target directory"] == "cleared"
     assert scenario.build().report.cached
 
 
@@ -144,7 +144,7 @@ def test_a_warm_volume_does_without_a_new_layer(make_scenario: MakeScenario, tmp
     scenario.lock()
     bumped = scenario.build()
     assert bumped.report.compiled == ("itoa", "app")
-    assert bumped.report.caches == {"dependencies": "not used", "target folder": "kept"}
+    assert bumped.report.caches == {"dependencies": "not used", "target directory": "kept"}
     assert "dependencies" not in bumped.report.steps
     assert scenario.build().report.cached
     scenario.replace("app/src/main.rs", "{} {} {}", "{}-{}-{}")
@@ -154,10 +154,10 @@ def test_a_warm_volume_does_without_a_new_layer(make_scenario: MakeScenario, tmp
     scenario.replace("app/src/main.rs", "{}-{}-{}", "{}+{}+{}")
     pruned = scenario.build()
     assert sorted(pruned.report.compiled) == ["app", "cfg-if", "itoa", "library"]
-    assert pruned.report.caches == {"dependencies": "new", "target folder": "dropped by the engine"}
+    assert pruned.report.caches == {"dependencies": "new", "target directory": "dropped by the engine"}
     scenario.replace("app/src/main.rs", "{}+{}+{}", "{}/{}/{}")
     edited = scenario.build()
-    assert edited.report.caches == {"dependencies": "kept", "target folder": "kept"}
+    assert edited.report.caches == {"dependencies": "kept", "target directory": "kept"}
     assert edited.blocking.run("app", check=True).stdout == "one/7/1.2.3\n"
 
 
@@ -184,4 +184,4 @@ def test_a_layer_is_made_where_the_volume_does_not_serve(
     scenario.replace("app/Cargo.toml", "=1.0.15", "=1.0.14")
     scenario.lock()
     report = scenario.build().report
-    assert report.caches == {"dependencies": "new", "target folder": state}
+    assert report.caches == {"dependencies": "new", "target directory": state}

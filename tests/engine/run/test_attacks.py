@@ -122,11 +122,11 @@ def test_outputs_that_are_no_files_are_said(app: BlockingRustBuild) -> None:
 def test_the_agents_own_folders_are_refused(app: BlockingRustBuild, path: str) -> None:
     """Before anything runs."""
     with pytest.raises(
-        ConfigurationError, match=r"^app: files has '.*', which is pytest-dagger-rust's own; choose"
+        ConfigurationError, match=r"^app: files: '.*' is reserved for pytest-dagger-rust; choose"
     ):
         app.run("app", files={path: "x"})
     with pytest.raises(
-        ConfigurationError, match=r"^run: outputs has '.*', which is pytest-dagger-rust's own; choose"
+        ConfigurationError, match=r"^run: outputs: '.*' is reserved for pytest-dagger-rust; choose"
     ):
         app.run("app", outputs=[path])
 

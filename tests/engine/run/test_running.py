@@ -64,7 +64,7 @@ def test_a_gigabyte_is_cut_and_said_so(app: BlockingRustBuild) -> None:
     assert len(result.stdout_bytes) == OUTPUT_LIMIT
     assert result.dropped == (1024**3 - OUTPUT_LIMIT, 0)
     assert result.truncated
-    assert repr(result).endswith(f"stdout: ... and {1024**3 - OUTPUT_LIMIT} bytes more, which were dropped")
+    assert repr(result).endswith(f"stdout: ... {1024**3 - OUTPUT_LIMIT} more bytes were dropped")
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 2 * OUTPUT_LIMIT / 1024
 
@@ -140,7 +140,7 @@ def test_files_that_are_not_there_are_named(app: BlockingRustBuild, tmp_path: Pa
     with pytest.raises(ConfigurationError, match=r"^files: there is no file or folder /.*/nowhere\.$"):
         app.run("app", files={"/in": tmp_path / "nowhere"})
     with pytest.raises(
-        ConfigurationError, match=r"^app: files has 'in'; a path in the container is absolute\.$"
+        ConfigurationError, match=r"^app: files: paths in the container must be absolute: got 'in'\.$"
     ):
         app.run("app", files={"in": "text"})
 
@@ -191,10 +191,10 @@ def test_a_program_that_cannot_start_is_said_so(app: BlockingRustBuild) -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"timeout": 0}, "run: timeout is 0; it takes seconds above 0."),
-        ({"outputs": "/out"}, "run: outputs is a text; write ['/out']."),
-        ({"outputs": ["out"]}, "run: outputs has 'out'; a path in the container is absolute."),
-        ({"env": {"A": 1}}, "app: env A has 1; write '1'."),
+        ({"timeout": 0}, "run: timeout must be a number of seconds above 0: got 0."),
+        ({"outputs": "/out"}, "run: outputs must be a list of paths: ['/out']."),
+        ({"outputs": ["out"]}, "run: outputs: paths in the container must be absolute: got 'out'."),
+        ({"env": {"A": 1}}, "app: values in env must be str: A is 1, pass '1'."),
     ],
 )
 def test_options_that_cannot_be_are_refused(app: BlockingRustBuild, options: Any, complaint: str) -> None:
@@ -265,13 +265,13 @@ def test_an_export_that_cannot_be_is_one_sentence(app: BlockingRustBuild, tmp_pa
     """Onto a folder, below a file, and without permission; what was there is left as it was."""
     (tmp_path / "app").mkdir()
     with pytest.raises(
-        ConfigurationError, match=rf"^export: {tmp_path}/app cannot be written: there is a folder"
+        ConfigurationError, match=rf"^export: {tmp_path}/app cannot be written: a folder has that name"
     ):
         app.export("app", tmp_path)
     (tmp_path / "file").write_text("a file")
     with pytest.raises(
         ConfigurationError,
-        match=rf"^export: {tmp_path}/file/app cannot be written: {tmp_path}/file is no folder\.$",
+        match=rf"^export: {tmp_path}/file/app cannot be written: {tmp_path}/file is not a folder\.$",
     ):
         app.export("app", tmp_path / "file" / "app")
     with pytest.raises(

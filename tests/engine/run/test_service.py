@@ -173,9 +173,7 @@ def test_a_port_may_be_chosen_and_a_taken_one_is_said(app: BlockingRustBuild) ->
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         with (
-            pytest.raises(
-                ConfigurationError, match=f"^ports: port {port} of 127.0.0.1 cannot be listened on: "
-            ),
+            pytest.raises(ConfigurationError, match=f"^ports: port {port} of 127.0.0.1 cannot be used: "),
             app.service("app", "serve", "0.0.0.0:8080", ports={8080: port}),
         ):
             pytest.fail("it served")
@@ -204,10 +202,10 @@ def test_no_port_is_no_address(app: BlockingRustBuild) -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"ports": [0]}, "ports has 0; a port is a number from 1 to 65535."),
-        ({"ports": {8080: 70000}}, "ports has 70000; a port is a number from 1 to 65535."),
-        ({"timeout": -1}, "service: timeout is -1; it takes seconds above 0."),
-        ({"env": {"A": 1}}, "app: env A has 1; write '1'."),
+        ({"ports": [0]}, "ports must be numbers from 1 to 65535: got 0."),
+        ({"ports": {8080: 70000}}, "ports must be numbers from 1 to 65535: got 70000."),
+        ({"timeout": -1}, "service: timeout must be a number of seconds above 0: got -1."),
+        ({"env": {"A": 1}}, "app: values in env must be str: A is 1, pass '1'."),
     ],
 )
 def test_options_that_cannot_be_are_refused(app: BlockingRustBuild, options: Any, complaint: str) -> None:

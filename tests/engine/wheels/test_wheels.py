@@ -142,13 +142,13 @@ async def test_another_python_installs_it_in_a_container(
 def test_what_is_no_python_module_is_said_so(make_factory: Callable[[], RustBuildFactory]) -> None:
     """A package without a cdylib, one that is not there, and a version that is none."""
     factory = make_factory()
-    with pytest.raises(ConfigurationError, match=r"^wheel: the package 'plain' is no Python module"):
+    with pytest.raises(ConfigurationError, match=r"^wheel: the package 'plain' is not a Python module"):
         factory.blocking_wheel("plain")
     with pytest.raises(
         ConfigurationError, match=r"there is no package 'words'. The workspace has: fast-words, plain"
     ):
         factory.blocking_wheel("words")
-    with pytest.raises(ConfigurationError, match=r"python is 'three'; it takes a version such as '3.13'"):
+    with pytest.raises(ConfigurationError, match=r"python must be a version such as '3.13': got 'three'"):
         factory.blocking_wheel("fast-words", python="three")
 
 

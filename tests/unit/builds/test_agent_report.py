@@ -74,7 +74,7 @@ def test_a_report_is_read(workspace: RustWorkspace) -> None:
     said = read_report(report({"reason": "other"}, artifact()), workspace)
     build = build_report(said, "mine", 0)
     assert (build.compiled, build.cached, build.steps) == (("app",), False, {"lock": 0.1, "cargo": 1.5})
-    assert build.sizes == {"app": 5, "target folder": 9}
+    assert build.sizes == {"app": 5, "target directory": 9}
     assert build.rewritten == ("src/made.rs",)
     assert [(timing.package, timing.began, timing.ended) for timing in build.timings] == [("app", 0, 1)]
     assert layer_of(said) == ""
@@ -87,7 +87,7 @@ def test_an_answer_with_the_id_of_another_run_comes_from_a_cache(workspace: Rust
     said = read_report(report(artifact(), run_id="another", dependencies=dependencies), workspace)
     build = build_report(said, "mine", 0)
     assert (build.cached, build.compiled) == (True, ("app",)), "of the dependencies alone"
-    assert build.caches == {"dependencies": "new", "target folder": "kept"}
+    assert build.caches == {"dependencies": "new", "target directory": "kept"}
     assert build.steps == {"dependencies": 1.6}
     assert layer_of(said) == "d"
     build = build_report(said, "a third one", 0)

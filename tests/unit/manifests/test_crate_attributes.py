@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_dagger_rust.manifests.crate_attributes import is_bare
+from pytest_dagger_rust.manifests.crate_attributes import lacks_std_or_main
 
 BARE = (
     "#![no_std]",
@@ -40,10 +40,10 @@ NOT_BARE = (
 @pytest.mark.parametrize("source", BARE)
 def test_bare(source: str) -> None:
     """An inner attribute before the first item counts, also under a condition."""
-    assert is_bare(source)
+    assert lacks_std_or_main(source)
 
 
 @pytest.mark.parametrize("source", NOT_BARE)
 def test_not_bare(source: str) -> None:
     """The words elsewhere, in comments, text, items or other attributes, do not count."""
-    assert not is_bare(source)
+    assert not lacks_std_or_main(source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,8 +29,9 @@ def _function_of_x(x: int) -> None: ...
 
 
 def _deadline(function: object) -> dt.timedelta | None:
-    found: settings = getattr(function, "_hypothesis_internal_use_settings", settings.default)
-    return found.deadline
+    found: Any = getattr(function, "_hypothesis_internal_use_settings", settings.default)
+    deadline: dt.timedelta | None = found.deadline
+    return deadline
 
 
 def test_only_the_default_deadline_is_taken() -> None:

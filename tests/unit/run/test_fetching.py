@@ -90,6 +90,6 @@ async def test_a_container_that_does_not_end_is_given_up(monkeypatch: pytest.Mon
     monkeypatch.setattr(fetching, "ALLOWANCE", 0.1)
     with (
         anyio.fail_after(5),
-        pytest.raises(DaggerRustError, match=r"^app x: its container has not ended within 0\.1 s"),
+        pytest.raises(DaggerRustError, match=r"^app x: its container did not end within 0\.1 s"),
     ):
         await fetch(Executed(lambda _: None, seconds=60), limit=0.1)

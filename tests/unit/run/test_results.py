@@ -148,5 +148,5 @@ def test_only_a_regular_file_is_opened(tmp_path: Path) -> None:
     with (tmp_path / "large").open("wb") as file:
         file.truncate(results.SIZE_LIMIT + 1)
     for name in ("link", "fifo", "folder", "large", "nothing"):
-        with pytest.raises(FrameError, match=r"^it (cannot be opened|is no regular file)"):
+        with pytest.raises(FrameError, match=r"^it (cannot be opened|is not a regular file)"):
             results.read_file(tmp_path / name, 0)

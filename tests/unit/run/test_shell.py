@@ -147,6 +147,6 @@ async def test_an_image_without_a_shell_is_said(attended: Attended) -> None:
     agent = await attended.agent()
     await agent.say(b"f", b"No such file \xff")
     with pytest.raises(
-        DaggerRustError, match=r"^sh could not be started: No such file \ufffd\. Has the runtime"
+        DaggerRustError, match=r"^sh could not be started: No such file \ufffd\. Does the runtime"
     ):
         await attended.started()

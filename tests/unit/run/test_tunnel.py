@@ -146,7 +146,7 @@ async def test_an_agent_that_says_nothing_is_given_up(host: Host, monkeypatch: p
     monkeypatch.setattr(tunnel_module, "_SILENCE", 0.05)
     await ScriptedAgent.control(host.tunnel.socket)
     await host.until_something_happens()
-    assert host.losses == ["nothing was heard of its container for 0.1 s"]
+    assert host.losses == ["its container was silent for 0.1 s"]
 
 
 async def test_a_long_folder_for_temporary_files_is_not_in_the_way(
