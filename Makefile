@@ -21,7 +21,7 @@ BUILD_DOCS = NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build --strict
 
 WITH_STACK = settings="$$($(VENV)/python -m dev.stack env)"; eval "$$settings";
 
-.PHONY: help demo test soak nox bench lint docs format up down browser status env image venv clean
+.PHONY: help demo quick test soak nox bench lint docs format up down browser status env image venv clean
 
 help: ## list these targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -29,8 +29,11 @@ help: ## list these targets
 demo: venv ## set everything up, then run the example repository's own tests
 	@$(WITH_STACK) cd "$(or $(EXAMPLE),examples/missing)"; pytest $(ARGS)
 
-test: venv ## set everything up, then run the whole test suite
-	@$(WITH_STACK) pytest $(ARGS)
+quick: venv ## run the tests that need neither an engine nor cargo
+	@$(VENV)/pytest -m "not engine and not cargo and not timing" --durations=10 $(ARGS)
+
+test: venv browser ## set everything up, then run the whole test suite
+	@$(WITH_STACK) pytest --durations=10 $(ARGS)
 
 soak: venv ## set everything up, then run every cell of the matrix of freshness
 	@$(WITH_STACK) SOAK=1 pytest tests/engine/builds/test_freshness.py $(ARGS)
@@ -41,7 +44,7 @@ nox: venv ## set everything up, then run the quick tests with the lowest and the
 bench: venv ## set everything up, then measure everything and write docs/performance.md
 	@$(WITH_STACK) python -m benchmarks $(ARGS)
 
-lint: venv ## check style, types, pages, and what would be published
+lint: venv ## check style, types, pages, and the packages to publish
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
@@ -55,20 +58,20 @@ lint: venv ## check style, types, pages, and what would be published
 docs: venv ## build the documentation as a site, in site/
 	@$(BUILD_DOCS)
 
-format: venv ## bring the sources into the project's style
+format: venv ## format the sources
 	@$(VENV)/ruff check --fix .
 	@$(VENV)/ruff format .
 
-up: venv ## bring engine, registry and images up
+up: venv ## start engine and registry, build images
 	@$(VENV)/python -m dev.stack up
 
 down: ## end everything that was started
 	@$(PYTHON) -m dev.stack down
 
-browser: venv ## install the browser that tests look at the report with, where apt-get can
+browser: venv ## install the browser that tests open the report in (needs apt-get)
 	@$(VENV)/python -m dev.stack browser
 
-status: ## tell what runs
+status: ## show what runs
 	@$(PYTHON) -m dev.stack status
 
 env: venv ## the same as up, and print what a shell needs: eval "$(make -s env)"

@@ -1,4 +1,4 @@
-"""Reads the report that the agent writes in the build container, and believes nothing of it without looking."""
+"""Reads the report that the agent writes in the build container, and checks everything in it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class AgentReport:
 
     `build_id` names what was built and `run_id` the run that built it: another one's where the engine has answered
     from its cache. `volume` is the state of the cache volume, `starts` says when packages began to be compiled, and
-    `ends` when each artifact was done. `rewritten` are the paths that build scripts have written in the tree.
+    `ends` when each artifact was done. `rewritten` are the paths that build scripts have written in the tree, and
+    `home` is cargo's home.
     """
 
     build_id: str
@@ -50,18 +51,21 @@ class AgentReport:
     tests: tuple[Record, ...]
     doctests: tuple[Record, ...]
     dependencies: AgentReport | None
+    home: str = ""
 
 
 @dataclass(frozen=True)
 class Record:
     """How cargo calls a test binary, or rustdoc for the doctests of a library.
 
-    `listed` and `ignored` are what rustdoc answers where it is asked for its tests.
+    `triple` is the target that a test binary was built for. `listed` and `ignored` are what rustdoc answers where it
+    is asked for its tests.
     """
 
     program: str
     folder: str
     environment: dict[str, str]
+    triple: str = ""
     arguments: tuple[str, ...] = ()
     listed: str = ""
     ignored: str = ""
@@ -171,6 +175,7 @@ def _read(fields: _Fields) -> AgentReport:
         tests=_records(fields, "tests", "executable"),
         doctests=_records(fields, "doctests", "rustdoc"),
         dependencies=_read(fields.fields("dependencies")) if fields.has("dependencies") else None,
+        home=fields.text("home") if fields.has("home") else "",
     )
 
 
@@ -191,6 +196,7 @@ def _records(fields: _Fields, name: str, program: str) -> tuple[Record, ...]:
             program=record.text(program),
             folder=record.text("folder"),
             environment={key: str(value) for key, value in record.pairs("environment")},
+            triple="" if is_doctest else record.text("triple"),
             arguments=record.texts("arguments") if is_doctest else (),
             listed=record.text("listed") if is_doctest else "",
             ignored=record.text("ignored") if is_doctest else "",

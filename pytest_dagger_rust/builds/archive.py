@@ -1,4 +1,4 @@
-"""One deterministic tar of a source tree, with an index of its content by which the container decides what changed.
+"""Writes a deterministic tar of a source tree, with an index from which the container sees what changed.
 
 The archive is named by its own digest, so a new content has a new name: no cache on the way can answer with an old
 one. Members are `index`, `packed` and `files/<path>`. A line of the index is `<sha256> <kind> <path>`, one for every

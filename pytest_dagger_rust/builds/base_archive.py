@@ -1,4 +1,4 @@
-"""Keeps what was sent of a source tree between builds, so that an edit sends only what changed since."""
+"""Keeps the archive that was sent between builds, so that an edit sends only what changed since."""
 
 from __future__ import annotations
 

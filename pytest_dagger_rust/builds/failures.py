@@ -1,4 +1,4 @@
-"""Says what the engine and cargo refuse in words of a build."""
+"""Turns failures of the engine and of cargo into errors of a build."""
 
 from __future__ import annotations
 

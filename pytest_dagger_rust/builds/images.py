@@ -1,4 +1,4 @@
-"""Which images a build uses when nobody says: Rust as the toolchain file asks for, and a slim one of its release."""
+"""The default images: Rust in the toolchain file's version, and the slim image of its Debian release."""
 
 from __future__ import annotations
 

@@ -71,9 +71,12 @@ class CargoOptions:
         flags += [flag for name in self.examples for flag in ("--example", name)]
         return tuple(flags)
 
-    def build_flags(self) -> tuple[str, ...]:
-        """Return the flags that shape every compiled package: features, profile, target, network."""
-        flags = ["--profile", self.profile]
+    def build_flags(self, *, tests: bool = False) -> tuple[str, ...]:
+        """Return the flags that shape every compiled package: features, profile, target, network.
+
+        With `tests` they are those of `cargo test`, which takes the profile "test" where none is named.
+        """
+        flags = [] if tests and self.profile == "dev" else ["--profile", self.profile]
         flags += ["--features", ",".join(self.features)] if self.features else []
         flags += ["--target", self.target] if self.target else []
         switches = {

@@ -1,4 +1,4 @@
-"""What a build's containers said, read into a report or into the text of an error."""
+"""Turns the output of a build's containers into a report, or into the text of an error."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 Phase = Literal["dependencies", "sources"]
 
 VOLUME = "/pytest-dagger-rust"
-# To be raised when what the agent keeps on a volume is no longer what an earlier one has kept there.
+# Raise it when the agent changes the layout of a volume.
 VOLUME_LAYOUT = "3"
 PACKAGES = "/pytest-dagger-rust-packages"
 INPUT = "/pytest-dagger-rust-input"
@@ -78,12 +78,18 @@ class BuildRequest:
 
     def dependency_arguments(self, skeleton: Skeleton) -> tuple[str, ...]:
         """Return cargo's subcommand and flags for the skeleton."""
-        return (*skeleton.command(self.options, tests=self.tests), *self.options.build_flags())
+        # cargo compiles the dependencies of tests with the profile of tests, too.
+        options = self.options
+        if self.tests and options.profile == "dev":
+            options = replace(options, profile="test")
+        return (*skeleton.command(options, tests=self.tests), *options.build_flags())
 
     def source_arguments(self) -> tuple[str, ...]:
         """Return cargo's subcommand and flags for the sources."""
-        subcommand = ("test", "--tests", "--no-fail-fast") if self.tests else ("build",)
-        return (*subcommand, *self.options.selection_flags(), *self.options.build_flags())
+        if not self.tests:
+            return ("build", *self.options.selection_flags(), *self.options.build_flags())
+        flags = self.options.build_flags(tests=True)
+        return ("test", "--no-fail-fast", *self.options.selection_flags(), *flags)
 
 
 @dataclass(frozen=True)

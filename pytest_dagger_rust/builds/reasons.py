@@ -1,4 +1,4 @@
-"""Says why a build compiled a package, from what cargo says and from what the build before it was made of."""
+"""Finds why a build compiled a package, from cargo's messages and from the inputs of the previous build."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_dagger_rust.builds.messages import Artifact, CargoMessages
 
-# With --verbose, cargo tells of what it has compiled before under the same flags:
+# With --verbose, cargo says why it compiles a package again that it has compiled with the same flags:
 #   Dirty app v0.1.0 (/path): the file `src/main.rs` has changed (1764104444.1s, 2s after last build at …)
 _DIRTY = re.compile(r"(?P<package>\S+) v\S+(?: \([^)]*\))*: (?P<reason>.*)")
 _TIMES = re.compile(r" \([^()]*last build at [^()]*\)$")

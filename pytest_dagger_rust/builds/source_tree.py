@@ -1,4 +1,4 @@
-"""The tree that a build is made in: which files belong to it, and what their paths in it are relative to."""
+"""The source tree of a build: its files, and the folder that their paths are relative to."""
 
 from __future__ import annotations
 

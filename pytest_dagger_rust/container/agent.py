@@ -1,4 +1,4 @@
-"""The small program that runs the programs under test in their container, compiled by the builder's own rustc."""
+"""The agent, the small program that works in the containers, compiled by the builder's own rustc."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine's GraphQL schema, asked for while the SDK is still being imported.
+"""Fetches the engine's GraphQL schema while the SDK is still being imported.
 
 The SDK needs it before its first query, and the engine takes as long for it as for a small exec. Without the SDK it can
 be had much sooner.

@@ -1,4 +1,4 @@
-"""Looks at the files and folders of one repository, and never beyond its boundary."""
+"""Reads the files and folders of one repository, and never beyond its boundary."""
 
 from __future__ import annotations
 

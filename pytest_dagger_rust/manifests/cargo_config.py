@@ -1,4 +1,4 @@
-"""Reads cargo's configuration files, and says which files they make a build depend on."""
+"""Reads cargo's configuration files, and finds the files that a build depends on through them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the inner attributes at the top of a crate's root file, where it says that it does without std."""
+"""Reads the inner attributes at the top of a crate's root file, such as `#![no_std]`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dependencies a manifest declares, one by one."""
+"""The dependencies that a manifest declares."""
 
 from __future__ import annotations
 

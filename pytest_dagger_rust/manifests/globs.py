@@ -1,4 +1,4 @@
-"""Expands the patterns in a workspace's `members`, with the rules of the glob library cargo uses."""
+"""Expands the patterns in a workspace's `members`, by the rules of the glob library that cargo uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the packages that lie in the repository but are no members, and decides which ones stay real."""
+"""Finds the repository's packages that are no workspace members, and decides which keep their sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One manifest: its text, what TOML makes of it, and on which line a key stands."""
+"""One manifest: its text, its parsed TOML, and the line of each key."""
 
 from __future__ import annotations
 

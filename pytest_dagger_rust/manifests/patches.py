@@ -1,4 +1,4 @@
-"""Knows which packages `[patch]` and `[replace]` put local packages in the place of."""
+"""Finds the packages that `[patch]` and `[replace]` replace by local ones."""
 
 from __future__ import annotations
 

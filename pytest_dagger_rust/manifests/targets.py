@@ -1,4 +1,4 @@
-"""Finds a package's targets: the declared ones, and those that lie where cargo looks for them."""
+"""Finds a package's targets: the declared ones, and those that cargo finds by their place."""
 
 from __future__ import annotations
 

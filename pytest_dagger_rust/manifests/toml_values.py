@@ -1,4 +1,4 @@
-"""Typed looks into parsed TOML, whose values may be anything."""
+"""Reads values from parsed TOML with their expected types."""
 
 from __future__ import annotations
 

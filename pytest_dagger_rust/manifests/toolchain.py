@@ -1,4 +1,4 @@
-"""Reads the toolchain a workspace asks for."""
+"""Reads the toolchain that a workspace names."""
 
 from __future__ import annotations
 

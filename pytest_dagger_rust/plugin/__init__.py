@@ -5,7 +5,6 @@ This module is the plugin that pytest loads: its hooks, and the fixtures by name
 
 from __future__ import annotations
 
-import inspect
 import os
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
-from pytest_dagger_rust.plugin import configuration, fixtures, marks, overrides, transcripts
+from pytest_dagger_rust.plugin import configuration, fixtures, hypothesis_tests, marks, overrides, transcripts
 from pytest_dagger_rust.plugin.display import BuildReporting
 from pytest_dagger_rust.plugin.error_reports import write_message
 from pytest_dagger_rust.plugin.fixtures import (
@@ -100,6 +99,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", marks.MARKER)
     config.addinivalue_line("markers", "rust_test: set on every Rust test")
     config.addinivalue_line("markers", "rust_ignored: set on every Rust test with #[ignore]")
+    config.addinivalue_line("markers", "rust_alone: a Rust test that no other one runs beside")
     if config.stash[SETTINGS_KEY]["tests"]:
         from pytest_dagger_rust.plugin.rust_collection import RustTests  # noqa: PLC0415 - only for runs with Rust tests
 
@@ -153,7 +153,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, No
     In its strict mode too, and as a wrapper, so that pytest-asyncio's own hook finds the marker.
     """
     marks.apply(metafunc)
-    if inspect.iscoroutinefunction(metafunc.function) and fixtures.ENTRY_FIXTURES.intersection(
+    if fixtures.ENTRY_FIXTURES.intersection(metafunc.fixturenames):
+        hypothesis_tests.without_default_deadline(metafunc.function)
+    if hypothesis_tests.is_coroutine(metafunc.function) and fixtures.ENTRY_FIXTURES.intersection(
         metafunc.fixturenames
     ):
         marked = any(metafunc.definition.get_closest_marker(name) for name in ("asyncio", "anyio", "trio"))

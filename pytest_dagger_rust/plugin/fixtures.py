@@ -16,6 +16,7 @@ from pytest_dagger_rust.builds.images import default_builder_image, default_runt
 from pytest_dagger_rust.errors import EngineUnavailable
 from pytest_dagger_rust.plugin import marks
 from pytest_dagger_rust.plugin.state import REPORTING_KEY, SETTINGS_KEY, SHARED_SESSION
+from pytest_dagger_rust.rust_tests.selection import selected_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -126,9 +127,16 @@ def rust_cargo_options(pytestconfig: pytest.Config) -> CargoOptions:
 
 
 @pytest.fixture(scope="session")
-def rust_test_options(rust_cargo_options: CargoOptions) -> CargoOptions:
-    """The cargo options of the Rust tests, by default the build's, for all members; override this to change them."""
-    return dataclasses.replace(rust_cargo_options, packages=("*",), bins=(), examples=())
+def rust_test_options(
+    pytestconfig: pytest.Config, rust_cargo_options: CargoOptions, rust_workspace: RustWorkspace
+) -> CargoOptions:
+    """The options the Rust tests are built with: those of the build, for the packages that `cargo test` takes.
+
+    Override this to change them.
+    """
+    settings = _settings(pytestconfig)
+    packages = selected_packages(rust_workspace, settings["test_packages"], settings["test_excludes"])
+    return dataclasses.replace(rust_cargo_options, packages=packages, bins=(), examples=())
 
 
 @pytest.fixture(scope="session")

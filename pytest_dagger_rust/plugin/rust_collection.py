@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import tempfile
@@ -14,13 +15,17 @@ from pytest_dagger_rust.errors import DaggerRustError
 from pytest_dagger_rust.plugin.collection_fixtures import session_fixture
 from pytest_dagger_rust.plugin.error_reports import coloured
 from pytest_dagger_rust.plugin.rust_items import RustFile, RustTest
+from pytest_dagger_rust.plugin.rust_order import Order, Rules
+from pytest_dagger_rust.plugin.rust_sources import RustSources
 from pytest_dagger_rust.rust_tests import doctests
-from pytest_dagger_rust.rust_tests.cases import ListingError
+from pytest_dagger_rust.rust_tests.cases import ListingError, name_parts
 from pytest_dagger_rust.rust_tests.jobs import run_jobs
-from pytest_dagger_rust.rust_tests.results import RustTestResults
+from pytest_dagger_rust.rust_tests.output import read_outcome, read_shared_outcome
+from pytest_dagger_rust.rust_tests.results import BUDGET, Call, RustTestResults, Turn
+from pytest_dagger_rust.rust_tests.selection import serial_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from pytest_dagger_rust.plugin.rust_items import Named
     from pytest_dagger_rust.plugin.settings import Settings
@@ -28,10 +33,12 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.rust_tests.build import RustTestBinary
     from pytest_dagger_rust.rust_tests.cases import ListedTests, Listing, RustTestCase
     from pytest_dagger_rust.rust_tests.jobs import Job, Limits
+    from pytest_dagger_rust.rust_tests.output import Outcome
     from pytest_dagger_rust.workspace import RustWorkspace
 
 # Where a worker of pytest-xdist finds the results of all of them.
 SHARED_FOLDER = "dagger_rust_tests"
+_NOT_REACHED = "dagger_rust_tests_not_reached"
 
 
 class RustTests:
@@ -42,12 +49,17 @@ class RustTests:
         self._config = config
         self._ignored: str = settings["ignored_tests"]
         self.timeout: float = settings["test_timeout"]
-        self._root = Path()
+        self._settings = settings
+        self._by_binary = settings["test_process"] == "binary"
+        self._session: pytest.Session | None = None
         self._listed: ListedTests | None = None
         self._by_source: dict[Path, list[tuple[RustTestBinary, Listing]]] = {}
+        self._reached = 0
         self._results: RustTestResults | None = None
         self._order = Order()
-        self._sources: set[Path] | None = None
+        self._of_workers: str | None = None
+        self._serial: frozenset[str] = frozenset()
+        self._sources: RustSources | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
@@ -58,27 +70,32 @@ class RustTests:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
         """Collect the whole workspace's tests if `testpaths` selects the Python tests."""
-        config = session.config
+        config, self._session = session.config, session
         if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
-            config.args += sorted(map(str, self._sources_of(session)))
+            config.args += sorted(map(str, self._sources_of(session).files))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_ignore_collect(self, collection_path: Path) -> Generator[None, bool | None, bool | None]:
+        """Look into folders with sources of the workspace, whatever they are called."""
+        ignored = yield
+        if self._session is None or (not ignored and self._sources is None):
+            return ignored
+        return self._sources_of(self._session).is_ignored(collection_path, ignored=ignored)
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Collect the source files of targets."""
-        if file_path.suffix == ".rs" and file_path.resolve() in self._sources_of(parent.session):
+        if file_path.suffix == ".rs" and self._sources_of(parent.session).find(file_path):
             return RustFile.of(parent, file_path, self)
         return None
 
-    def _sources_of(self, session: pytest.Session) -> set[Path]:
+    def _sources_of(self, session: pytest.Session) -> RustSources:
         if self._sources is None:
             try:
                 workspace: RustWorkspace = session_fixture(session, "rust_workspace")
             except DaggerRustError as error:
                 raise pytest.UsageError(f"pytest-dagger-rust: {error}") from None
-            targets = (target for package in workspace.packages for target in package.targets)
-            self._root = workspace.root
-            self._sources = {
-                workspace.root / target.src_path for target in targets if target.kind != "custom-build"
-            }
+            self._sources = RustSources(workspace, self._config)
+            self._serial = serial_packages(workspace)
         return self._sources
 
     def cases_in(self, session: pytest.Session, path: Path) -> list[Named]:
@@ -86,8 +103,9 @@ class RustTests:
 
         Raises what the build raises, and ListingError for a binary that does not list its tests.
         """
-        here = self._listed_in(session).get(path.resolve(), [])
-        targets = sum(binary.kind != "doc" for binary, _ in here)
+        sources = self._sources_of(session)
+        here = self._listed_in(session).get(sources.find(path) or path, [])
+        labels = _labels([binary for binary, _ in here if binary.kind != "doc"])
         named: list[Named] = []
         for binary, found in here:
             if isinstance(found, ListingError):
@@ -95,22 +113,28 @@ class RustTests:
             if binary.kind == "doc":
                 named += doctests.named(found)
                 continue
-            # Two targets with one source file have the same tests.
-            target = (f"{binary.kind} {binary.target}",) if targets > 1 else ()
-            named += [((*target, *(case.name or binary.target).split("::")), case) for case in found]
+            named += [((*labels[binary], *name_parts(case.name or binary.target)), case) for case in found]
         return named
 
     def _listed_in(self, session: pytest.Session) -> dict[Path, list[tuple[RustTestBinary, Listing]]]:
         if self._listed is None:
             listed: ListedTests = session_fixture(session, "_rust_tests")
             for binary, found in listed.listing.items():
-                self._by_source.setdefault(self._root / binary.src_path, []).append((binary, found))
+                place = self._sources_of(session).place(binary.src_path)
+                self._by_source.setdefault(place, []).append((binary, found))
             self._listed = listed
         return self._by_source
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Leave the tests out that are not ignored, where only ignored ones are wanted."""
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
+        """Count what was collected, and leave out what is not ignored where only ignored tests are wanted."""
+        self._reached = len({item.case for item in items if isinstance(item, RustTest)})
+        yield
+        self._leave_out(config, items)
+
+    def _leave_out(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         if self._ignored != "only":
             return
         others = [item for item in items if isinstance(item, RustTest) and not item.case.is_ignored]
@@ -120,15 +144,53 @@ class RustTests:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note in which order the tests will be asked for."""
-        self._order = Order.of(session.items)
+        rules = Rules(by_binary=self._by_binary, alone=self._settings["tests_alone"], serial=self._serial)
+        self._order = rules.order_of(session.items)
+        output: dict[str, Any] | None = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output[_NOT_REACHED] = self._not_reached()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker of pytest-xdist has to say of its selection: all have the same."""
+        self._of_workers = getattr(node, "workeroutput", {}).get(_NOT_REACHED, self._of_workers)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say which Rust tests were not collected."""
+        text = self._not_reached() if self._session is not None else None
+        if text := self._of_workers or text:
+            terminalreporter.write_line(text)
+
+    def _not_reached(self) -> str | None:
+        if self._listed is None:
+            root = f" {self._sources.root}" if self._sources else ""
+            return f"Rust tests: none collected; this selection reaches no source file of the workspace{root}"
+        total = sum(len(found) for found in self._listed.listing.values() if isinstance(found, list))
+        if self._reached == total:
+            return None
+        return f"Rust tests: {self._reached} of {total} collected; this selection does not reach the others"
 
     def result_of(self, item: RustTest) -> RunResult:
         """Run a test, or return the result it has got when an earlier one was run."""
         if self._results is None:
-            self._results = RustTestResults(self._results_folder(), self.timeout, self._run)
-        failures = max(0, (item.config.getoption("maxfail") or 0) - item.session.testsfailed)
+            parallel = self._settings["test_threads"] or 0
+            self._results = RustTestResults(self._results_folder(), self.timeout, self._run, parallel)
+        call = self._order.call(item.nodeid) or Call(item.nodeid, item.case.job)
         ahead = functools.partial(self._order.ahead_of, item.nodeid)
-        return self._results.take(item.nodeid, item.case, ahead, failures)
+        return self._results.take(call, ahead, self._turn(item))
+
+    def _turn(self, item: RustTest) -> Turn:
+        failures = max(0, (item.config.getoption("maxfail") or 0) - item.session.testsfailed)
+        if limit := time_limit(item):
+            return Turn(failures, min(BUDGET, limit / 2), puts_back=True)
+        return Turn(failures, puts_back=hasattr(self._config, "workerinput"))
+
+    def outcome_of(self, case: RustTestCase, result: RunResult) -> Outcome:
+        """Read how a test ended from the result of its job."""
+        if case.is_doctest:
+            return doctests.read_doctest(case, result, self.timeout)
+        read = read_shared_outcome if self._by_binary and case.name is not None else read_outcome
+        return read(case, result, self.timeout)
 
     def _run(self, jobs: Sequence[Job], limits: Limits) -> Mapping[int, bytes]:
         listed = self._listed
@@ -167,7 +229,7 @@ class RustTests:
     def users_path(self, file: str) -> str:
         """Return a path of the compiler's as seen from rootdir."""
         # A path of the standard library is absolute, and stays what it is.
-        path = self._root / file
+        path = (self._sources.root if self._sources else self._config.rootpath) / file
         return os.path.relpath(path, self._config.rootpath) if path.exists() else file
 
     def failure_text(self, node: pytest.Item | pytest.Collector, error: BaseException) -> str | None:
@@ -182,26 +244,27 @@ class RustTests:
         return f"{kind}: {coloured(error) if has_colours else error}"
 
 
-class Order:
-    """The tests that may be run before their turn, in the order in which they will be asked for."""
+def time_limit(item: pytest.Item) -> float | None:
+    """Return the seconds after which pytest-timeout ends the test, None where it does not."""
+    marker = item.get_closest_marker("timeout")
+    values: list[Any] = [*marker.args[:1], marker.kwargs.get("timeout")] if marker else []
+    values += [item.config.getoption("timeout", None), os.environ.get("PYTEST_TIMEOUT")]
+    with contextlib.suppress(ValueError):
+        values.append(item.config.getini("timeout"))
+    for value in values:
+        with contextlib.suppress(TypeError, ValueError):
+            return float(value) or None
+    return None
 
-    def __init__(self, tests: Sequence[tuple[str, RustTestCase, bool]] = ()) -> None:
-        self._tests = tests
-        self._places = {node_id: place for place, (node_id, _, _) in enumerate(tests)}
 
-    @classmethod
-    def of(cls, items: Iterable[pytest.Item]) -> Order:
-        """Return the order of a session's items."""
-        tests = (item for item in items if isinstance(item, RustTest))
-        return cls([(test.nodeid, test.case, test.may_run_ahead) for test in tests])
-
-    def ahead_of(self, node_id: str) -> Iterator[tuple[str, RustTestCase]]:
-        """Yield the tests behind one, and then those before it; the last one of a session asks for the others."""
-        place = self._places.get(node_id)
-        if place is None:
-            return
-        for part in (range(place, len(self._tests)), range(place)):
-            for number in part:
-                name, case, may_run_ahead = self._tests[number]
-                if may_run_ahead:
-                    yield name, case
+def _labels(binaries: Sequence[RustTestBinary]) -> dict[RustTestBinary, tuple[str, ...]]:
+    """Return what tells targets apart that share a source file: each has tests of the same names."""
+    if len(binaries) < 2:
+        return dict.fromkeys(binaries, ())
+    spellings = [
+        {binary: f"{binary.kind} {binary.target}" for binary in binaries},
+        {binary: f"{binary.package} {binary.kind} {binary.target}" for binary in binaries},
+        {binary: f"{binary.package} {binary.kind} {binary.target} {binary.triple}" for binary in binaries},
+    ]
+    found = next((s for s in spellings if len(set(s.values())) == len(binaries)), spellings[-1])
+    return {binary: (label,) for binary, label in found.items()}

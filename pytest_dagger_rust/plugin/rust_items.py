@@ -10,8 +10,7 @@ import pytest
 from _pytest._code.code import ReprEntryNative, ReprFileLocation, ReprTraceback
 from _pytest._code.code import ReprExceptionInfo as Repr
 
-from pytest_dagger_rust.rust_tests.doctests import place_of, read_doctest
-from pytest_dagger_rust.rust_tests.output import read_outcome
+from pytest_dagger_rust.rust_tests.doctests import place_of
 
 if TYPE_CHECKING:
     import os
@@ -99,6 +98,11 @@ class RustTest(pytest.Item):
         return item
 
     @property
+    def is_skipped(self) -> bool:
+        """Whether it is not run at all."""
+        return self.get_closest_marker("skip") is not None
+
+    @property
     def may_run_ahead(self) -> bool:
         """Whether nothing but its turn decides that it runs."""
         return not any(self.get_closest_marker(name) for name in ("skip", "skipif", "xfail"))
@@ -107,8 +111,7 @@ class RustTest(pytest.Item):
         """Run the test, together with those that will be asked for next."""
         self.outcome = None
         result = self.tests.result_of(self)
-        read = read_doctest if self.case.is_doctest else read_outcome
-        self.outcome = outcome = read(self.case, result, self.tests.timeout)
+        self.outcome = outcome = self.tests.outcome_of(self.case, result)
         for name, text in (("stdout", outcome.stdout), ("stderr", outcome.stderr)):
             if text:
                 self.add_report_section("call", name, text)
@@ -119,6 +122,9 @@ class RustTest(pytest.Item):
         """Show what Rust said: no line of Python has anything to do with it."""
         if self.outcome is not None and isinstance(excinfo.value, RustTestFailed):
             return self._shown(self.outcome)
+        if isinstance(excinfo.value, pytest.fail.Exception):
+            # Of another plugin, as pytest-timeout: where it came upon the test is nothing to the user.
+            return str(excinfo.value)
         return self.tests.failure_text(self, excinfo.value) or super().repr_failure(excinfo, style)
 
     def _shown(self, outcome: Outcome) -> Repr:

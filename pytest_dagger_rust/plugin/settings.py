@@ -13,7 +13,7 @@ from pytest_dagger_rust.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-Kind = Literal["text", "list", "switch", "seconds", "folder", "file", "choice"]
+Kind = Literal["text", "list", "switch", "seconds", "count", "folder", "file", "choice"]
 
 _TAKES = {
     "builder_image": "the name of an image",
@@ -23,6 +23,7 @@ _TAKES = {
     "list": "names, separated by spaces or one at a time",
     "switch": "true or false",
     "seconds": "a number of seconds above 0",
+    "count": "a number of 1 or more",
     "folder": "the path of a folder",
     "file": "the path of a file",
 }
@@ -105,6 +106,22 @@ SETTINGS: tuple[Setting, ...] = (
         ("skip", "include", "only"),
     ),
     Setting("test_timeout", "seconds", "longest time a Rust test may take, in seconds", 300),
+    Setting(
+        "test_packages",
+        "list",
+        "packages whose Rust tests are collected, as cargo's --package (default: cargo's default members)",
+        (),
+    ),
+    Setting("test_excludes", "list", "packages whose Rust tests are left out, as cargo's --exclude", ()),
+    Setting(
+        "test_process",
+        "choice",
+        "what is a process of its own: each Rust test, or each test binary as with cargo test",
+        "test",
+        ("test", "binary"),
+    ),
+    Setting("test_threads", "count", "how many Rust tests run at once (default: as many as processors)"),
+    Setting("tests_alone", "list", "patterns of node ids of Rust tests that run one at a time", ()),
     Setting(
         "shell",
         "switch",
@@ -237,6 +254,13 @@ def _seconds(setting: Setting, value: Any) -> float:
     return seconds
 
 
+def _count(setting: Setting, value: Any) -> int:
+    count = int(value)
+    if count < 1:
+        raise ValueError(setting.takes)
+    return count
+
+
 def _choice(setting: Setting, value: Any) -> str:
     if value not in setting.choices:
         raise ValueError(setting.takes)
@@ -248,6 +272,7 @@ _READERS: dict[Kind, Callable[[Setting, Any], Any]] = {
     "list": _list,
     "switch": _switch,
     "seconds": _seconds,
+    "count": _count,
     "folder": _path,
     "file": _path,
     "choice": _choice,

@@ -1,4 +1,4 @@
-"""Where the parts of the plugin find each other in pytest's configuration."""
+"""The keys under which the parts of the plugin find each other in pytest's configuration."""
 
 from __future__ import annotations
 

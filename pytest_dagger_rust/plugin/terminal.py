@@ -44,7 +44,7 @@ class MovingLine:
             _write(f"{start}{clipped(text, writer.fullwidth - 1)}\x1b[K")
 
     def clear(self) -> None:
-        """Take the line away, and go back to where pytest was writing."""
+        """Remove the line, and go back to where pytest was writing."""
         if self._column is None:
             return
         back = f"\x1b[A\x1b[{self._column}C" if self._column else ""
@@ -78,7 +78,7 @@ class PlainLines:
         self._said, self._last = stage, now
         text = _text(what, detail, seconds)
         with self._capture.global_and_fixture_disabled():
-            # Whatever pytest has written of its own line, it begins that anew.
+            # pytest writes its own line again from the start.
             self._reporter.ensure_newline()
             if self._reporter._tw.width_of_current_line:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
                 self._reporter.line("")

@@ -1,4 +1,4 @@
-"""One session with the engine for all workers of pytest-xdist, held by the process that started them."""
+"""One session with the engine for all pytest-xdist workers, held by the process that started them."""
 
 from __future__ import annotations
 

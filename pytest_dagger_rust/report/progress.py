@@ -1,4 +1,4 @@
-"""Shows, while tests wait for the engine or a build, that something moves and what it is."""
+"""Shows what is being done while tests wait for the engine or a build."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Seconds that a container may take beside the time limit of what runs in it: to be pulled, to start, to be read. The
+# Seconds that a container may take besides the time limit of what runs in it: to be pulled, to start, to be read. The
 # agent keeps the limit itself; this one is for an agent that was stopped by the program it runs.
 ALLOWANCE = 600
 

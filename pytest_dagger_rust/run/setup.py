@@ -1,4 +1,4 @@
-"""The container that programs run in, prepared for what one run or one service asks for."""
+"""Prepares the container for one run or one service."""
 
 from __future__ import annotations
 

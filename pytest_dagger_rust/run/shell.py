@@ -1,4 +1,4 @@
-"""A shell where a program was started, on the user's own terminal."""
+"""A shell on the user's terminal, in a container like that of a program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Carries connections from this machine's loopback interface to a service, through the agent beside it.
+"""Carries connections from this machine's loopback interface to a service, through the agent next to it.
 
 The engine's own tunnels listen on all interfaces. Here only 127.0.0.1 listens, and the agent in the service's
 container comes to a socket of this process, which the engine forwards: one connection tells what the service does,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.builds.pipeline import VOLUME, BuildRequest, run_build
 from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.errors import DaggerRustError
 from pytest_dagger_rust.run.inputs import HostInputs
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     import dagger
 
     from pytest_dagger_rust.builds.agent_report import AgentReport, Record
+    from pytest_dagger_rust.builds.messages import Artifact
     from pytest_dagger_rust.builds.options import CargoOptions
+    from pytest_dagger_rust.builds.pipeline import Made
     from pytest_dagger_rust.builds.report import BuildReport
     from pytest_dagger_rust.workspace import RustWorkspace
 
@@ -39,8 +42,8 @@ _LISTED = re.compile(r"(?P<name>\S.*): test")
 class RustTestBinary:
     """One test binary; `src_path` is relative to the workspace's root, the other paths are the container's.
 
-    `kind` is that of its target: "lib", "bin", "test", "example" or "bench". `folder` and `env` are those that
-    `cargo test` runs it with. One without `harness` has a `main` of its own.
+    `kind` is that of its target: "lib", "bin", "test", "example" or "bench"; `triple` is what it was built for.
+    `folder` and `env` are those that `cargo test` runs it with. One without `harness` has a `main` of its own.
 
     One of the kind "doc" is rustdoc with the `arguments` for a library, whose doctests are `names`.
     """
@@ -53,6 +56,7 @@ class RustTestBinary:
     executable: str
     folder: str
     env: Mapping[str, str]
+    triple: str = ""
     arguments: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
@@ -79,7 +83,7 @@ async def build_tests(
     excludes: Sequence[str] = (),
     caches: Caches | None = None,
 ) -> RustTestBuild:
-    """Build the tests of the selected packages in `builder`, as `cargo test --tests` does.
+    """Build the tests of the selected packages in `builder`, as `cargo test` does.
 
     `runner` is the container to run them in, where it is another one.
 
@@ -99,14 +103,23 @@ async def build_tests(
             tests=True,
         )
         made = await run_build(request, started)
-    container = runner or builder
-    for name in ("target", "files"):
-        container = container.with_mounted_directory(f"{VOLUME}/{name}", made.out.directory(name))
+    container = await _with_surroundings(runner or builder, made)
     # cargo reports them as they finish; every pytest-xdist worker needs the same order.
     found = (*_binaries(workspace, made.said), *_doctests(made.said))
     binaries = tuple(sorted(found, key=lambda b: (b.src_path, b.kind == "doc", b.kind, b.target)))
     container = agent.installed(client, container, agent.folder(client, builder, made.libc))
     return RustTestBuild(binaries, made.report, client, container, HostInputs(client))
+
+
+async def _with_surroundings(container: dagger.Container, made: Made) -> dagger.Container:
+    """Return the container with what tests look for, and may write to, as whichever user they run."""
+    owner = await container.user()
+    places = {f"{VOLUME}/target": "target", f"{VOLUME}/files": "files"}
+    # What calls cargo finds the workspace's own packages without a network.
+    places |= {f"{made.said.home}/{name}": f"packages/{name}" for name in ("registry", "git")}
+    for place, name in places.items():
+        container = container.with_mounted_directory(place, made.out.directory(name), owner=owner)
+    return container
 
 
 def _binaries(workspace: RustWorkspace, said: AgentReport) -> Iterator[RustTestBinary]:
@@ -116,11 +129,7 @@ def _binaries(workspace: RustWorkspace, said: AgentReport) -> Iterator[RustTestB
         for target in package.targets
         if not target.harness
     }
-    records = {record.program: record for record in said.tests}
-    for artifact in said.said.tests:
-        if artifact.executable not in records:
-            continue
-        record = records[artifact.executable]
+    for artifact, record in _recorded(said):
         # The kind of a library is what it is compiled to.
         kind = artifact.kind[0] if artifact.kind[0] in {"bin", "test", "example", "bench"} else "lib"
         yield RustTestBinary(
@@ -129,10 +138,27 @@ def _binaries(workspace: RustWorkspace, said: AgentReport) -> Iterator[RustTestB
             kind=kind,
             src_path=os.path.relpath(artifact.src_path, said.root),
             harness=(artifact.package, kind, artifact.name) not in harnessless,
-            executable=artifact.executable,
+            executable=record.program,
+            triple=record.triple,
             folder=record.folder,
             env=MappingProxyType(_environment(record)),
         )
+
+
+def _recorded(said: AgentReport) -> Iterator[tuple[Artifact, Record]]:
+    """Yield each test binary that cargo has built with the way cargo calls it.
+
+    Raises DaggerRustError where there is one without the other: its tests would be missing without a word.
+    """
+    records = {record.program: record for record in said.tests}
+    built = {artifact.executable: artifact for artifact in said.said.tests}
+    if without := sorted(set(map(str, built)) ^ set(records)):
+        raise DaggerRustError(
+            f"cargo has built test binaries and not run them, or run others: {', '.join(without)}.\n"
+            "  Does a wrapper stand in for cargo in the builder image, or is a target of its own chosen there?"
+        )
+    for executable, record in records.items():
+        yield built[executable], record
 
 
 def _doctests(said: AgentReport) -> Iterator[RustTestBinary]:

@@ -11,7 +11,7 @@ from pytest_dagger_rust.rust_tests.build import listed_names
 from pytest_dagger_rust.rust_tests.jobs import MOST_JOBS, Job, Limits, read_result, run_jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pytest_dagger_rust.engine.engine import Engine
     from pytest_dagger_rust.run.running import RunResult
@@ -57,6 +57,20 @@ class RustTestCase:
             return Job(self.binary, ("--test-args", "--ignored") if self.is_ignored else ())
         ignored = ("--ignored",) if self.is_ignored else ()
         return Job(self.binary, ("--exact", self.name, "--nocapture", *ignored))
+
+
+def binary_job(cases: Sequence[RustTestCase]) -> Job:
+    """Return the call of a binary that runs these tests of it in one process."""
+    names = [case.name for case in cases if case.name is not None]
+    ignored = ("--include-ignored",) if any(case.is_ignored for case in cases) else ()
+    return Job(cases[0].binary, ("--exact", *names, *ignored))
+
+
+def name_parts(name: str) -> tuple[str, ...]:
+    """Return a name's parts as pytest takes a node id apart: what follows a bracket is one."""
+    before, bracket, rest = name.partition("[")
+    *modules, last = before.split("::")
+    return (*modules, f"{last}{bracket}{rest}")
 
 
 class ListingError(DaggerRustError):

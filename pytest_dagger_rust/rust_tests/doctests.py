@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_dagger_rust.rust_tests.cases import name_parts
 from pytest_dagger_rust.rust_tests.output import Outcome, panic_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def named(cases: Iterable[RustTestCase]) -> Iterator[tuple[tuple[str, ...], Rust
     count = Counter(place.item for place, _ in places)
     for place, case in places:
         file = (place.file,) if count[place.item] > 1 else ()
-        yield ("doctests", *file, *place.item.split("::")), case
+        yield ("doctests", *file, *name_parts(place.item)), case
 
 
 def read_doctest(case: RustTestCase, result: RunResult, timeout: float) -> Outcome:

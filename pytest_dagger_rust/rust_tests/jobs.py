@@ -43,14 +43,17 @@ class Job:
 class Limits:
     """How long jobs may take, in seconds, and how many may fail; 0 means no limit.
 
-    `timeout` ends a single job. After `budget`, or `failures` failed jobs, no more are started. Of each output stream
-    of a job the first and the last `output` bytes are kept.
+    `timeout` ends a single job. After `budget`, or `failures` failed jobs, no more are started; with `puts_back`, what
+    is still running then is ended and has an empty result, once there is any other. Of each output stream of a job
+    the first and the last `output` bytes are kept. `parallel` jobs run at once, 0 meaning as many as processors.
     """
 
     timeout: float
-    budget: int = 0
+    budget: float = 0
     failures: int = 0
     output: int = OUTPUT_LIMIT
+    parallel: int = 0
+    puts_back: bool = False
 
 
 async def run_jobs(
@@ -92,8 +95,10 @@ def _command(limits: Limits) -> list[str]:
         result=agent.RESULT,
         limit=limits.output,
         timeout=f"{limits.timeout:g}",
-        budget=limits.budget,
+        budget=f"{limits.budget:g}",
         failures=limits.failures,
+        parallel=limits.parallel,
+        slow="end" if limits.puts_back else None,
     )
 
 

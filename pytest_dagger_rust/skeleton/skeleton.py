@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.manifests.patches import Patch
     from pytest_dagger_rust.manifests.toml_values import Table
     from pytest_dagger_rust.manifests.toolchain import Toolchain
+    from pytest_dagger_rust.skeleton.selection import Selection
 
 
 __all__ = ["STUB_MARKER", "STUB_VERSION", "Plan", "Skeleton", "make_skeleton"]
@@ -68,7 +69,7 @@ class Skeleton:
     _specs: Mapping[str, str] = field(repr=False, compare=False)
     _has_abort: bool = field(repr=False, compare=False)
 
-    def selection(self, wanted: selection.Selection, *, tests: bool = False) -> tuple[str, ...]:
+    def selection(self, wanted: Selection, *, tests: bool = False) -> tuple[str, ...]:
         """Translate what a real `cargo build` selects into the flags for this skeleton.
 
         Features, profile and target are the same flags for both builds. With `tests`, the packages' tests are
@@ -76,7 +77,7 @@ class Skeleton:
         """
         return selection.translate(wanted, self._members, self._default, self._bare, self._specs, tests=tests)
 
-    def command(self, wanted: selection.Selection, *, tests: bool = False) -> tuple[str, ...]:
+    def command(self, wanted: Selection, *, tests: bool = False) -> tuple[str, ...]:
         """Return cargo's subcommand and the flags that select targets of this skeleton."""
         if not (tests and self._has_abort):
             return ("build", *self.selection(wanted, tests=tests))

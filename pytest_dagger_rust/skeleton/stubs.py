@@ -1,4 +1,4 @@
-"""The few source files that stand in for all sources while dependencies are compiled.
+"""The few source files that replace all sources while dependencies are compiled.
 
 One file serves every package: nothing of a package's own sources shows in them, so editing those, adding or
 renaming targets cannot change them. They need no linker script, allocator or panic handler of the real
@@ -7,7 +7,7 @@ program, because a library is enough to get everything compiled that the program
 
 from __future__ import annotations
 
-# In everything that is compiled from a stub, so that it can be told from the real thing.
+# Everything compiled from a stub contains it, so that it cannot be taken for the real artifact.
 STUB_MARKER = "pytest-dagger-rust/stub/5f0c9a52d1e84b7bb6a3"
 
 FOLDER = ".skeleton"

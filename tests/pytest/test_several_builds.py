@@ -167,7 +167,7 @@ def test_it({argument}):
     ("argument", "words"),
     [
         ("", "*:8: *the test does not request cached_rust_build."),
-        ("cached_rust_build", "*:8: *is overridden by a fixture*"),
+        ("cached_rust_build", "*:8: *your `cached_rust_build` does not request the original fixture."),
     ],
 )
 def test_a_marker_without_use_is_told(project: Project, argument: str, words: str) -> None:

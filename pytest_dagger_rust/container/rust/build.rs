@@ -24,7 +24,7 @@ use crate::record;
 use crate::sync::{apply, sync, Inputs};
 use crate::tree;
 use crate::volume::{relative, started, Volume, MOST_DEPENDENCIES};
-use crate::{failed, packages};
+use crate::{failed, offline, packages};
 
 /// To be raised when the format of the report changes.
 const FORMAT: u64 = 1;
@@ -78,6 +78,10 @@ pub fn build(options: &Options) -> Outcome<()> {
     build.call_cargo()?;
     build.steps.end("cargo");
     build.prove_or_repeat()?;
+    outputs::open(&build.out)?;
+    if build.is_test() {
+        build.copy_out_tree()?;
+    }
     build.put_right()?;
     build.steps.end("verify");
     build.copy_out(before)
@@ -256,15 +260,15 @@ impl<'a> Build<'a> {
         files::fresh_folder(&work).at(&work)?;
         files::replace(&running, b"").at(&running)?;
         let words = self.options.rest().to_vec();
-        let is_test = words.first().is_some_and(|word| word == "test");
-        let mut recorders = Vec::new();
-        if is_test {
-            recorders.push(self.recorder(&words)?);
+        let mut variables = Vec::new();
+        if self.is_test() {
+            variables = self.rustdoc("")?;
+            variables.extend(self.recorders(&words)?);
         }
-        let mut status = cargo::run(self.cargo(&words, recorders), &mut self.transcript)?;
-        if status.success() && is_test {
+        let mut status = cargo::run(self.cargo(&words, variables), &mut self.transcript)?;
+        if status.success() && self.is_test() {
             if let Some(words) = self.doctest_words(&words) {
-                status = cargo::run(self.cargo(&words, self.rustdoc()?), &mut self.transcript)?;
+                status = cargo::run(self.cargo(&words, self.rustdoc("doctests")?), &mut self.transcript)?;
             }
         }
         self.volume.strike_clock()?;
@@ -288,52 +292,69 @@ impl<'a> Build<'a> {
         command
     }
 
-    /// Returns the variable that makes cargo hand its test binaries to the agent.
-    fn recorder(&self, words: &[OsString]) -> Outcome<(OsString, OsString)> {
-        let given = words.iter().zip(words.iter().skip(1)).find(|(word, _)| *word == "--target");
-        let triple = match given {
-            Some((_, triple)) => triple.to_string_lossy().into_owned(),
-            None => self.host_triple()?,
-        };
-        let name = format!("CARGO_TARGET_{}_RUNNER", triple.to_uppercase().replace(['-', '.'], "_"));
-        let mut runner = agent()?.into_os_string();
-        runner.push(" record --into ");
-        runner.push(self.volume.work().join("tests"));
-        runner.push(" --");
-        Ok((name.into(), runner))
+    fn is_test(&self) -> bool {
+        self.options.rest().first().is_some_and(|word| word == "test")
     }
 
-    fn host_triple(&self) -> Outcome<String> {
+    /// Returns the variables that make cargo hand its test binaries to the agent, for whichever target it builds them:
+    /// options, variables and configuration files choose one or several, and those of a file are not known here.
+    fn recorders(&self, words: &[OsString]) -> Outcome<Vec<(OsString, OsString)>> {
+        let given = words.iter().zip(words.iter().skip(1)).filter(|(word, _)| *word == "--target");
+        let mut triples: BTreeSet<String> = given.map(|(_, value)| triple_of(value)).collect();
+        triples.extend(std::env::var_os("CARGO_BUILD_TARGET").map(|value| triple_of(&value)));
+        triples.extend(self.known_triples()?);
+        let (program, into) = (agent()?, self.volume.work().join("tests"));
+        let named = triples.iter().map(|triple| {
+            let name = format!("CARGO_TARGET_{}_RUNNER", triple.to_uppercase().replace(['-', '.'], "_"));
+            let mut runner = program.clone().into_os_string();
+            runner.push(" record --into ");
+            runner.push(&into);
+            runner.push(format!(" --triple {triple} --"));
+            (name.into(), runner)
+        });
+        Ok(named.collect())
+    }
+
+    fn known_triples(&self) -> Outcome<Vec<String>> {
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        let output =
-            cargo::command(&rustc).arg("-vV").current_dir(&self.root).output().at(Path::new(&rustc))?;
+        let mut command = cargo::command(&rustc);
+        let output = command
+            .args(["--print", "target-list"])
+            .current_dir(&self.root)
+            .output()
+            .at(Path::new(&rustc))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let triple = text.lines().find_map(|line| line.strip_prefix("host: ").map(String::from));
-        triple.ok_or_else(|| Failure::new(OWN, "rustc -vV does not name its host"))
+        let triples: Vec<String> = text.lines().map(String::from).collect();
+        if triples.is_empty() {
+            return Err(Failure::new(OWN, "rustc --print target-list names no target"));
+        }
+        Ok(triples)
     }
 
     /// Returns the flags that make cargo hand doctests to rustdoc, where there may be any.
     fn doctest_words(&self, words: &[OsString]) -> Option<Vec<OsString>> {
-        let is_any = self.artifacts().any(|artifact| artifact.has_doctests && artifact.is_test);
+        let is_any = self.artifacts().any(|artifact| artifact.has_doctests);
         // A dependency build compiles tests without having any to list.
-        let is_all = words.iter().any(|word| word == "--tests");
-        if !is_any || !is_all || words.iter().any(|word| word == "--bin" || word == "--example") {
+        let is_without = |word: &OsString| word == "--no-run" || word == "--bin" || word == "--example";
+        if !is_any || words.iter().any(is_without) {
             return None;
         }
-        let replaced = words.iter().map(|word| if word == "--tests" { "--doc".into() } else { word.clone() });
-        Some(replaced.collect())
+        let (subcommand, flags) = words.split_first()?;
+        Some([&[subcommand.clone(), "--doc".into()], flags].concat())
     }
 
-    /// Returns the variables that make cargo take the agent for rustdoc.
-    fn rustdoc(&self) -> Outcome<Vec<(OsString, OsString)>> {
+    /// Returns the variables that make cargo take the agent for rustdoc; without a file for records it lists nothing.
+    fn rustdoc(&self, records: &str) -> Outcome<Vec<(OsString, OsString)>> {
         let link = self.volume.work().join("rustdoc");
-        std::os::unix::fs::symlink(agent()?, &link).at(&link)?;
+        if files::status(&link).at(&link)?.is_none() {
+            std::os::unix::fs::symlink(agent()?, &link).at(&link)?;
+        }
         let rustdoc = std::env::var_os("RUSTDOC").unwrap_or_else(|| "rustdoc".into());
-        let doctests = self.volume.work().join("doctests").into_os_string();
+        let into = if records.is_empty() { PathBuf::new() } else { self.volume.work().join(records) };
         Ok(vec![
             ("RUSTDOC".into(), link.into()),
             (record::RUSTDOC.into(), rustdoc),
-            (record::DOCTESTS.into(), doctests),
+            (record::DOCTESTS.into(), into.into()),
         ])
     }
 
@@ -419,22 +440,32 @@ impl<'a> Build<'a> {
         self.volume.write()
     }
 
+    /// Copies the sources out as cargo has left them: tests look for what build scripts have written there, too.
+    fn copy_out_tree(&self) -> Outcome<()> {
+        let (tree, target) = (self.volume.tree(), self.volume.target());
+        let root = relative(&self.root, &tree).ok_or("--root leads out of the tree".to_string())?;
+        outputs::copy_out_tree(&tree, &root, &target, &self.out)
+    }
+
     fn copy_out(&mut self, before: Value) -> Outcome<()> {
         let (tree, target) = (self.volume.tree(), self.volume.target());
-        outputs::open(&self.out)?;
         let wanted = outputs::wanted(self.artifacts(), &tree, &target)?;
         let measured = target.clone();
         let size = std::thread::spawn(move || files::size_of(&measured));
         let marker = self.options.text("marker")?;
-        let is_test = self.options.rest().first().is_some_and(|word| word == "test");
         let mut members = Vec::new();
         let mut sizes = Vec::new();
-        if is_test {
+        if self.is_test() {
             let tests = record::read(&self.volume.work().join("tests"))?;
             let doctests = record::read(&self.volume.work().join("doctests"))?;
             let paths = self.needed_by_tests(&doctests);
             outputs::refuse_stubs(self.executables().collect::<HashSet<_>>().into_iter(), marker)?;
-            outputs::copy_out_tests(&paths, &target, &tree, &self.volume.records.index, &self.out)?;
+            outputs::copy_out_tests(&paths, &target, &self.out)?;
+            let lock =
+                fs::read_to_string(self.out.join("files").join(self.options.one("root")?).join("Cargo.lock"));
+            let packages = self.options.path("packages")?;
+            offline::copy_out(&packages, &lock.unwrap_or_default(), &self.out.join("packages"))?;
+            members.push(("home", record::text(packages::home().as_os_str())));
             members.extend([("tests", Value::List(tests)), ("doctests", Value::List(doctests))]);
         } else {
             sizes = outputs::copy_out(&wanted, &self.out, marker)?;
@@ -548,6 +579,14 @@ impl<'a> Build<'a> {
         members.extend(more);
         outputs::write_report(&self.out, &Value::object(members))
     }
+}
+
+/// A target's own specification is a file, and cargo calls the target by the file's name.
+fn triple_of(target: &OsStr) -> String {
+    let path = Path::new(target);
+    let is_file = path.extension().is_some_and(|end| end == "json");
+    let name = if is_file { path.file_stem().unwrap_or(target) } else { target };
+    name.to_string_lossy().into_owned()
 }
 
 /// Returns the path of this program.

@@ -12,6 +12,7 @@ mod failure;
 mod files;
 mod json;
 mod messages;
+mod offline;
 mod options;
 mod outputs;
 mod packages;

@@ -285,12 +285,13 @@ pub fn variables(target: &Path, tree: &Path) -> [(&'static str, OsString); 5] {
 /// is set, because nothing is kept there, but here the target directory is. Profiles for release have it off anyway.
 pub fn incremental(words: &[OsString]) -> Option<(&'static str, &'static str)> {
     let is_set = |name: &str| std::env::var_os(name).is_some();
-    (is_set("CI") && !is_set("CARGO_INCREMENTAL") && is_for_development(words)).then_some(("CARGO_INCREMENTAL", "1"))
+    (is_set("CI") && !is_set("CARGO_INCREMENTAL") && is_for_development(words))
+        .then_some(("CARGO_INCREMENTAL", "1"))
 }
 
 fn is_for_development(words: &[OsString]) -> bool {
     let given = words.iter().zip(words.iter().skip(1)).find(|(word, _)| *word == "--profile");
-    given.is_none_or(|(_, name)| name == "dev" || name == "test" || name == "debug")
+    given.map_or(true, |(_, name)| name == "dev" || name == "test" || name == "debug")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use agent_core::index::{leads_down, Index};
+use agent_core::index::leads_down;
 use agent_core::search::Needle;
 
 use crate::failure::{At, Failure, Outcome, NOT_PROVED, OWN};
@@ -106,15 +106,21 @@ pub fn refuse_stubs<'a>(paths: impl Iterator<Item = &'a PathBuf>, marker: &str) 
     Ok(())
 }
 
+/// Copies the sources as they are, and lets `target` in the workspace's root lead to the target directory, where
+/// cargo itself would put it.
+pub fn copy_out_tree(tree: &Path, root: &[u8], target: &Path, out: &Path) -> Outcome<()> {
+    let files = out.join("files");
+    files::copy_tree(tree, &files, &|_| true).at(tree)?;
+    let link = join(&files, root).join("target");
+    if files::status(&link).at(&link)?.is_none() {
+        std::os::unix::fs::symlink(target, &link).at(&link)?;
+    }
+    Ok(())
+}
+
 /// Copies what tests look for where it was when they were compiled: themselves, the programs and libraries of the
-/// workspace, the output of build scripts; and the sources.
-pub fn copy_out_tests(
-    paths: &BTreeSet<PathBuf>,
-    target: &Path,
-    tree: &Path,
-    index: &Index,
-    out: &Path,
-) -> Outcome<()> {
+/// workspace, the output of build scripts.
+pub fn copy_out_tests(paths: &BTreeSet<PathBuf>, target: &Path, out: &Path) -> Outcome<()> {
     let place = out.join("target");
     let tmp = place.join("tmp");
     fs::create_dir_all(&tmp).at(&tmp)?;
@@ -127,15 +133,6 @@ pub fn copy_out_tests(
             Some(found) if found.is_dir() => files::copy_tree(path, &to, &|_| true).at(path)?,
             Some(found) if found.is_file() => files::copy(path, &to).map(|_| ()).at(path)?,
             _ => {}
-        }
-    }
-    for (path, entry) in index {
-        let (from, to) = (join(tree, path), join(&out.join("files"), path));
-        let above = to.parent().unwrap_or(out);
-        fs::create_dir_all(above).at(above)?;
-        match entry.kind {
-            b'l' => fs::read_link(&from).and_then(|link| std::os::unix::fs::symlink(link, &to)).at(&from)?,
-            _ => files::copy(&from, &to).map(|_| ()).at(&from)?,
         }
     }
     Ok(())

@@ -10,12 +10,17 @@ use crate::files;
 
 const SHARED: [&str; 5] = ["registry", "git", ".package-cache", ".package-cache-mutate", ".global-cache"];
 
+/// Returns cargo's home, where packages are looked for.
+pub fn home() -> PathBuf {
+    let home = env::var_os("CARGO_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    home.unwrap_or_else(|| {
+        PathBuf::from(env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cargo")
+    })
+}
+
 /// Has cargo's home use the volume, for all that the image does not have itself.
 pub fn share(volume: &Path) -> Outcome<()> {
-    let home = env::var_os("CARGO_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let home = home.unwrap_or_else(|| {
-        PathBuf::from(env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cargo")
-    });
+    let home = home();
     for folder in [&home, &volume.join("registry"), &volume.join("git")] {
         fs::create_dir_all(folder).at(folder)?;
     }

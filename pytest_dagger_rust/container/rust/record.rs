@@ -23,17 +23,17 @@ pub const RUSTDOC: &str = "PYTEST_DAGGER_RUST_RUSTDOC";
 
 const LARGEST: u64 = 256 << 20;
 
-/// `agent record --into FILE -- executable [arguments...]`
-pub const OPTIONS: &[&str] = &["into"];
+/// `agent record --into FILE --triple TRIPLE -- executable [arguments...]`
+pub const OPTIONS: &[&str] = &["into", "triple"];
 
 pub fn main(options: &Options) -> Outcome<()> {
     let (executable, _) = options.program()?;
-    let mut members = vec![("executable", text(executable))];
+    let mut members = vec![("executable", text(executable)), ("triple", text(options.one("triple")?))];
     members.extend(surroundings()?);
     append(&options.path("into")?, &Value::object(members))
 }
 
-/// Is rustdoc: has the doctests of a library listed where it is asked to run them.
+/// Is rustdoc: has the doctests of a library listed where it is asked to run them, and there is a file for records.
 pub fn rustdoc(arguments: Vec<OsString>) -> Outcome<()> {
     let missing = |name: &str| Failure::new(OWN, format!("{name} is not set"));
     let program = env::var_os(RUSTDOC).ok_or_else(|| missing(RUSTDOC))?;
@@ -42,6 +42,9 @@ pub fn rustdoc(arguments: Vec<OsString>) -> Outcome<()> {
         return Err(error).at(Path::new(&program));
     }
     let into = env::var_os(DOCTESTS).ok_or_else(|| missing(DOCTESTS))?;
+    if into.is_empty() {
+        return Ok(());
+    }
     let list = ["--test-args", "--list", "--test-args", "--format=terse"].map(OsString::from);
     let listed = output(&program, arguments.iter().chain(&list))?;
     if listed.is_empty() {
@@ -72,7 +75,14 @@ fn output<'a>(program: &OsStr, arguments: impl Iterator<Item = &'a OsString>) ->
 fn surroundings() -> Outcome<Vec<(&'static str, Value)>> {
     let folder = env::current_dir().at(Path::new("."))?;
     let pair = |(name, value): (OsString, OsString)| [text(&name), text(&value)].into_iter().collect();
-    Ok(vec![("folder", text(folder.as_os_str())), ("environment", env::vars_os().map(pair).collect())])
+    let variables = env::vars_os().filter(|(name, _)| !is_runner(name)).map(pair);
+    Ok(vec![("folder", text(folder.as_os_str())), ("environment", variables.collect())])
+}
+
+/// There is one for each target that rustc knows.
+fn is_runner(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("CARGO_TARGET_") && name.ends_with("_RUNNER")
 }
 
 pub fn text(words: &OsStr) -> Value {

@@ -19,11 +19,13 @@ use crate::process::{described, grouped, kill_descendants, pipe, protect, wait_f
 use crate::run::{seconds, Run};
 
 /// `agent tests --jobs FILE --result FOLDER --limit BYTES [--timeout SECONDS] [--budget SECONDS] [--failures COUNT]
-/// [--parallel COUNT]`
+/// [--parallel COUNT] [--slow end]`
 ///
 /// Of each stream the first and the last --limit bytes are kept. After --budget, or with --failures failed jobs, no
-/// more are started; 0 is no such limit.
-pub const OPTIONS: &[&str] = &["jobs", "result", "limit", "timeout", "budget", "failures", "parallel"];
+/// more are started; 0 is no such limit. With --slow end, jobs that are still running after --budget are ended once
+/// another has a result, and have an empty one.
+pub const OPTIONS: &[&str] =
+    &["jobs", "result", "limit", "timeout", "budget", "failures", "parallel", "slow"];
 
 const MAGIC: &str = "pytest-dagger-rust results 1\n";
 
@@ -75,6 +77,7 @@ struct Scheduler<'a> {
     budget: Option<Duration>,
     failures: usize,
     parallel: usize,
+    puts_back: bool,
     started: Instant,
     next: usize,
     failed: usize,
@@ -94,6 +97,7 @@ impl<'a> Scheduler<'a> {
             budget: budget.map(Duration::from_secs_f64),
             failures: options.numbers("failures")?.pop().unwrap_or(0),
             parallel: options.numbers("parallel")?.pop().filter(|count| *count > 0).unwrap_or(processors),
+            puts_back: options.optional("slow").is_some_and(|word| word == "end"),
             started: Instant::now(),
             next: 0,
             failed: 0,
@@ -110,14 +114,27 @@ impl<'a> Scheduler<'a> {
             if self.keepers.is_empty() {
                 return Ok(self.results);
             }
+            if self.puts_back && self.is_over() && !self.results.is_empty() {
+                // What they have started ends with this process's other descendants.
+                self.results.extend(self.keepers.iter().map(|keeper| (keeper.job, Vec::new())));
+                return Ok(self.results);
+            }
             self.listen()?;
         }
     }
 
     fn may_start(&self) -> bool {
-        self.next < self.jobs.len()
-            && (self.failures == 0 || self.failed < self.failures)
-            && self.budget.map_or(true, |budget| self.started.elapsed() < budget)
+        self.next < self.jobs.len() && (self.failures == 0 || self.failed < self.failures) && !self.is_over()
+    }
+
+    fn is_over(&self) -> bool {
+        self.budget.is_some_and(|budget| self.started.elapsed() >= budget)
+    }
+
+    /// Returns for how many milliseconds to wait for a job to end; -1 is without limit.
+    fn patience(&self) -> i32 {
+        let rest = self.budget.and_then(|budget| budget.checked_sub(self.started.elapsed()));
+        rest.filter(|_| self.puts_back).map_or(-1, |rest| rest.as_millis() as i32 + 1)
     }
 
     // This process has no thread but this one, so what it forks may go on as if it had just been started.
@@ -150,7 +167,7 @@ impl<'a> Scheduler<'a> {
             .map(|keeper| Poll { file: keeper.pipe.as_raw_fd(), wanted: POLLIN, found: 0 })
             .collect();
         // Interrupted, it has found nothing.
-        unsafe { poll(files.as_mut_ptr(), files.len(), -1) };
+        unsafe { poll(files.as_mut_ptr(), files.len(), self.patience()) };
         for number in (0..files.len()).rev().filter(|number| files[*number].found != 0) {
             if self.keepers[number].has_ended() {
                 let keeper = self.keepers.swap_remove(number);

@@ -1,4 +1,4 @@
-"""Checks that editions and versions of Rust are known, and that a manifest is written as its edition asks."""
+"""Checks that editions and Rust versions are known, and that a manifest follows the rules of its edition."""
 
 from __future__ import annotations
 

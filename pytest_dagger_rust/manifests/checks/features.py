@@ -1,4 +1,4 @@
-"""Checks that a package's features name only what is there."""
+"""Checks that a package's features name only features and dependencies that exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks what a manifest says against the rules of cargo that its types alone do not show."""
+"""Checks a manifest against cargo's rules, beyond the types of its values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells whether a version fits a requirement, by the rules of cargo."""
+"""Checks whether a version meets a requirement, by cargo's rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells what is written right: names, versions, requirements and platforms, as cargo reads them."""
+"""Checks the syntax of names, versions, requirements and platforms, as cargo does."""
 
 from __future__ import annotations
 

@@ -121,6 +121,22 @@ def test_after_the_budget_none_is_started(run: AgentRun) -> None:
     assert sorted(found) == [0]
 
 
+def test_slow_jobs_are_ended_where_their_results_must_not_be_waited_for(run: AgentRun) -> None:
+    """Once there is another result; they have an empty one, and nothing of them is left."""
+    mark = f"slow-of-{os.getpid()}"
+    jobs = run.folder / "jobs"
+    scripts = [f"sleep 60; : {mark}", "sleep 1; exit 0", "sleep 60", "exit 0"]
+    jobs.write_bytes(job_files.write([SHELL], [Call(0, (script,)) for script in scripts]))
+    began = time.monotonic()
+    options = ("--budget=0.2", "--slow=end", "--parallel=3", "--limit=65536")
+    assert run.call("tests", f"--jobs={jobs}", *options).returncode == 0
+    assert 1 <= time.monotonic() - began < 10
+    with results.open_exported(run.result) as file:
+        found = job_files.split(file, run.result.stat().st_size, len(scripts))
+    assert {number: bool(result) for number, result in found.items()} == {0: False, 1: True, 2: False}
+    assert processes(mark) == []
+
+
 def test_a_job_that_kills_what_watches_it_fails(run: AgentRun) -> None:
     """It alone; nothing that it writes is taken for its result, and it ends with the others."""
     mark = f"killer-of-{os.getpid()}"

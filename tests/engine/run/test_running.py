@@ -265,7 +265,7 @@ def test_an_export_that_cannot_be_is_one_sentence(app: BlockingRustBuild, tmp_pa
     """Onto a folder, below a file, and without permission; what was there is left as it was."""
     (tmp_path / "app").mkdir()
     with pytest.raises(
-        ConfigurationError, match=rf"^export: {tmp_path}/app cannot be written: there is a folder"
+        ConfigurationError, match=rf"^export: {tmp_path}/app cannot be written: a folder has that name"
     ):
         app.export("app", tmp_path)
     (tmp_path / "file").write_text("a file")

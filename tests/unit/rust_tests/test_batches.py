@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import threading
 import time
 from typing import TYPE_CHECKING, Any, cast
@@ -10,19 +12,19 @@ import pytest
 
 from pytest_dagger_rust.container.frames import END, frame
 from pytest_dagger_rust.errors import DaggerRustError
-from pytest_dagger_rust.plugin.rust_collection import Order
+from pytest_dagger_rust.plugin.rust_order import Order
 from pytest_dagger_rust.run import results as run_results
 from pytest_dagger_rust.rust_tests.build import RustTestBinary
 from pytest_dagger_rust.rust_tests.cases import RustTestCase
 from pytest_dagger_rust.rust_tests.jobs import MOST_JOBS, Job, Limits
-from pytest_dagger_rust.rust_tests.results import RustTestResults
+from pytest_dagger_rust.rust_tests.results import Call, RustTestResults, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
 BINARY = RustTestBinary("package", "target", "lib", "src/lib.rs", True, "/t", "/", {})
-LIBRARY = RustTestBinary("package", "target", "doc", "src/lib.rs", True, "/d", "/", {}, (), ("a", "b"))
+LIBRARY = RustTestBinary("package", "target", "doc", "src/lib.rs", True, "/d", "/", {}, names=("a", "b"))
 
 
 def result(status: str = "exited 0", stdout: bytes = b"") -> bytes:
@@ -35,23 +37,40 @@ def result(status: str = "exited 0", stdout: bytes = b"") -> bytes:
 class Session:
     """Tests in their order, and the batches in which they were run."""
 
-    def __init__(self, folder: Path, cases: Mapping[str, RustTestCase], most: int = MOST_JOBS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cases: Mapping[str, RustTestCase],
+        most: int = MOST_JOBS,
+        *,
+        alone: Collection[str] = (),
+        slow: Collection[str] = (),
+    ) -> None:
         self.cases = cases
         self.batches: list[list[Job]] = []
+        self.limits: list[Limits] = []
         self._most = most
-        self._order = Order([(name, case, True) for name, case in cases.items()])
-        self._results = RustTestResults(folder, 60.0, self._run)
+        self._slow = slow
+        calls = {name: Call(name, case.job, name in alone) for name, case in cases.items()}
+        self._calls = calls
+        self._order = Order([(call, True) for call in calls.values()])
+        self._results = RustTestResults(folder, 60.0, self._run, 3)
 
-    def _run(self, jobs: Sequence[Job], _: Limits) -> Mapping[int, bytes]:
+    def _run(self, jobs: Sequence[Job], limits: Limits) -> Mapping[int, bytes]:
         self.batches.append(list(jobs))
+        self.limits.append(limits)
         return {
-            number: result(stdout=str(job.arguments).encode())
+            number: b"" if self._is_put_back(job, limits) else result(stdout=str(job.arguments).encode())
             for number, job in enumerate(jobs[: self._most])
         }
 
-    def take(self, name: str) -> str:
+    def _is_put_back(self, job: Job, limits: Limits) -> bool:
+        return limits.puts_back and any(name in self._slow for name in job.arguments)
+
+    def take(self, name: str, turn: Turn | None = None) -> str:
         """Return what a test has printed."""
-        return self._results.take(name, self.cases[name], lambda: self._order.ahead_of(name), 0).stdout
+        ahead = functools.partial(self._order.ahead_of, name)
+        return self._results.take(self._calls[name], ahead, turn or Turn()).stdout
 
 
 def cases(count: int) -> dict[str, RustTestCase]:
@@ -110,6 +129,65 @@ def test_a_stored_result_is_read_while_another_batch_runs(tmp_path: Path) -> Non
         thread.start()
         thread.join(5)
         assert taken == ["('--exact', 'test_1', '--nocapture')"]
+
+
+def test_a_slow_test_is_run_by_itself_and_the_others_once(tmp_path: Path) -> None:
+    """Where a batch must not wait for it, in its own turn and with nobody else waiting."""
+    session = Session(tmp_path, cases(4), slow={"test_0", "test_2"})
+    turn = Turn(puts_back=True)
+    for name, case in session.cases.items():
+        assert session.take(name, turn) == str(case.job.arguments)
+    names = [[job.arguments[1] for job in batch] for batch in session.batches]
+    assert names == [["test_0", "test_1", "test_2", "test_3"], ["test_0"], ["test_2"]]
+    assert [limits.puts_back for limits in session.limits] == [True, False, False]
+
+
+def test_a_slow_test_holds_no_lock(tmp_path: Path) -> None:
+    """Another worker can run its batch meanwhile."""
+    session = Session(tmp_path, cases(2), slow={"test_0"})
+    results = cast("Any", session)._results
+    run = session._run
+
+    def check(jobs: Sequence[Job], limits: Limits) -> Mapping[int, bytes]:
+        if not limits.puts_back:
+            with (tmp_path / "lock").open() as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return run(jobs, limits)
+
+    object.__setattr__(results, "run", check)
+    session.take("src/lib.rs::test_0", Turn(puts_back=True))
+    assert len(session.batches) == 2
+
+
+def test_tests_that_are_alone_share_no_batch_with_others(tmp_path: Path) -> None:
+    """And run one at a time."""
+    names = {"src/lib.rs::test_1", "src/lib.rs::test_3"}
+    session = Session(tmp_path, cases(4), alone=names)
+    for name in session.cases:
+        session.take(name)
+    assert [[job.arguments[1] for job in batch] for batch in session.batches] == [
+        ["test_0", "test_2"],
+        ["test_1", "test_3"],
+    ]
+    assert [limits.parallel for limits in session.limits] == [3, 1]
+
+
+def test_a_test_that_was_given_up_is_not_run_beside_later_ones(tmp_path: Path) -> None:
+    """A timeout of pytest's ends the wait for it."""
+    session = Session(tmp_path, cases(2))
+    run, results = session._run, cast("Any", session)._results
+
+    def gives_up(jobs: Sequence[Job], limits: Limits) -> Mapping[int, bytes]:
+        if not session.batches:
+            session.batches.append(list(jobs))
+            raise TimeoutError
+        return run(jobs, limits)
+
+    object.__setattr__(results, "run", gives_up)
+    with pytest.raises(TimeoutError):
+        session.take("src/lib.rs::test_0")
+    session.take("src/lib.rs::test_1")
+    assert [len(batch) for batch in session.batches] == [2, 1]
 
 
 def test_a_result_that_is_none_is_an_error(tmp_path: Path) -> None:
