@@ -17,7 +17,7 @@ from pytest_dagger_rust.workspace import RustWorkspace
 from tests.cargo import oracle
 from tests.cargo.generator import Files, workspaces, write
 from tests.cargo.layouts import LIB, MACRO, MAIN, package
-from tests.cargo.units import missing_and_surplus
+from tests.cargo.units import UNSTABLE, missing_and_surplus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -165,5 +165,18 @@ def test_units_of_any_workspace(files: Files) -> None:
         except (WorkspaceError, oracle.CargoFailed):
             return
         for tests in (False, True):
+            try:
+                oracle.cargo(
+                    "check",
+                    "--offline",
+                    "--locked",
+                    "--unit-graph",
+                    "-Zunstable-options",
+                    cwd=root,
+                    env=UNSTABLE,
+                )
+            except oracle.CargoFailed:
+                # Declared targets that are not there, over which a build fails.
+                return
             missing, _ = missing_and_surplus(workspace, root.parent / f"skeleton-{tests}", ALL, tests=tests)
             assert missing == set()

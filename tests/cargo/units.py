@@ -16,14 +16,12 @@ if TYPE_CHECKING:
 # Package, kind of target, mode, features, platform, profile.
 Unit: TypeAlias = "tuple[str, str, str, tuple[str, ...], str | None, str]"
 # The graph is an unstable output of a stable cargo, too.
-_UNSTABLE = {"RUSTC_BOOTSTRAP": "1"}
+UNSTABLE = {"RUSTC_BOOTSTRAP": "1"}
 
 
 def external_units(root: Path, *arguments: str) -> set[Unit]:
     """Return the units that a command of cargo would compile of packages from a registry or git."""
-    text = oracle.cargo(
-        *arguments, "--offline", "--unit-graph", "-Zunstable-options", cwd=root, env=_UNSTABLE
-    )
+    text = oracle.cargo(*arguments, "--offline", "--unit-graph", "-Zunstable-options", cwd=root, env=UNSTABLE)
     return {
         (
             str(unit["pkg_id"]).rpartition("#")[2],
