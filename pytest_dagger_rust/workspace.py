@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.errors import WorkspaceError
 from pytest_dagger_rust.manifests.boundary import Tree
-from pytest_dagger_rust.manifests.cargo_config import read_configs
+from pytest_dagger_rust.manifests.cargo_config import lock_path, read_configs
 from pytest_dagger_rust.manifests.checks import rules
 from pytest_dagger_rust.manifests.crate_attributes import lacks_std_or_main
 from pytest_dagger_rust.manifests.local_packages import Local, check_graph, reachable, stubbed
@@ -79,7 +79,11 @@ class RustWorkspace:
         `lock` is the text of a generated Cargo.lock, for a workspace that has none of its own.
         """
         text = self.lock if lock is None else lock
-        parsed = None if text is None else Lock(text, self.root / "Cargo.lock")
+        parsed = (
+            None
+            if text is None
+            else Lock(text, Path(lock_path(self._plan.configs, self._plan.root.directory)))
+        )
         stubs = stubbed(self._plan.packages_by_path, self._needed_outside(parsed))
         packages_by_path = {
             path: replace(item, is_stub=path in stubs) for path, item in self._plan.packages_by_path.items()
@@ -168,7 +172,7 @@ class _Loader:
         )
 
     def _workspace(self, plan: Plan) -> RustWorkspace:
-        lock = f"{plan.root.directory}/Cargo.lock"
+        lock = lock_path(plan.configs, plan.root.directory)
         has_lock = self._tree.kind(lock) is not None
         return RustWorkspace(
             root=Path(plan.root.directory),

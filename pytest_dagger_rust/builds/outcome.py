@@ -27,9 +27,15 @@ def failure_text(diagnostics: Sequence[Diagnostic], stderr: str) -> str:
     errors = [line for line in own if line.startswith("error: could not compile")]
     rendered = [diagnostic.text.rstrip("\n") for diagnostic in diagnostics if diagnostic.level == "error"]
     if not rendered:
-        return "\n".join(own)
+        return "\n".join(_error_first(own))
     summary = "; ".join(line.removeprefix("error: ") for line in errors) or "cargo failed"
     return "\n\n".join([summary, *rendered])
+
+
+def _error_first(lines: Sequence[str]) -> list[str]:
+    """Return the lines from cargo's error on, and the warnings of build scripts after them."""
+    start = next((number for number, line in enumerate(lines) if line.startswith("error")), 0)
+    return [*lines[start:], *lines[:start]]
 
 
 def build_report(said: AgentReport, run_id: str, started: float) -> BuildReport:

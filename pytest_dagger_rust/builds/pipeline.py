@@ -79,7 +79,7 @@ class BuildRequest:
         options = self.options
         if self.tests and options.profile == "dev":
             options = replace(options, profile="test")
-        return ("build", *skeleton.selection(options, tests=self.tests), *options.build_flags())
+        return (*skeleton.command(options, tests=self.tests), *options.build_flags())
 
     def source_arguments(self) -> tuple[str, ...]:
         """Return cargo's subcommand and flags for the sources."""
@@ -145,7 +145,7 @@ async def _run_execs(
 ) -> tuple[dagger.Directory, str]:
     dependencies = _dependencies(step, skeleton)
     # A lock file that cargo has to make is made with the layer.
-    has_lock = (step.request.workspace.root / "Cargo.lock").is_file()
+    has_lock = step.request.workspace.lock is not None
     if has_lock and step.request.caches.can_skip_dependency_build(step.volume, dependencies.build_id):
         with contextlib.suppress(LayerNeededError):
             return await _sources(step, packed, None, skipped_layer=dependencies.build_id)

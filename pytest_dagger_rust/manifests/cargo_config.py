@@ -41,6 +41,11 @@ class CargoConfig:
         paths = [string(item.get(key)) for item in sources for key in ("directory", "local-registry")]
         return self._absolute(path for path in paths if path is not None)
 
+    def lock_path(self) -> str | None:
+        """Return the path of the lock file, where `resolver.lockfile-path` names one (cargo 1.97 and newer)."""
+        path = string(table(self.document.get("resolver")).get("lockfile-path"))
+        return None if path is None else self._absolute([path])[0]
+
     def named_files(self) -> list[str]:
         """Return the tools, linkers and target specifications it names by a path."""
         return self._absolute(self._paths())
@@ -57,6 +62,12 @@ class CargoConfig:
         yield from (
             value for value in values if isinstance(value, str) and ("/" in value or value.endswith(".json"))
         )
+
+
+def lock_path(configs: Iterable[CargoConfig], root: str) -> str:
+    """Return the path of the lock file of the workspace in the folder `root`; the nearest configuration counts."""
+    named = (config.lock_path() for config in configs)
+    return next((path for path in named if path is not None), f"{root}/Cargo.lock")
 
 
 def read_configs(tree: Tree, folder: str) -> list[CargoConfig]:

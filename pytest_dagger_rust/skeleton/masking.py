@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.manifests.patches import Patches
 
 _SWITCHES = ("autobins", "autoexamples", "autotests", "autobenches")
+# The targets that no other package can depend on.
+_OWN_TARGETS = frozenset({"bin", "example", "test", "bench"})
 # What a package says to its own compilation only, or what only the root may say.
 _NOT_IN_REAL = frozenset({"workspace", "profile", "patch", "replace", "badges"})
 
@@ -46,6 +48,7 @@ class Masks:
     patches: Patches
     has_lto: bool
     has_lock: bool
+    has_abort: bool
     artifacts: Mapping[str, frozenset[str]]
 
     def manifest_for_stub(self, path: str) -> Table:
@@ -71,6 +74,10 @@ class Masks:
         package.pop("workspace", None)
         if pointer := self._pointer(local):
             package["workspace"] = pointer
+        if local.is_member:
+            package.update(dict.fromkeys(_SWITCHES, False))
+            document = {key: value for key, value in document.items() if key not in _OWN_TARGETS}
+            document.update(self._programs(local, frozenset()))
         return _sorted({**document, "package": package, **self._dependencies(local)})
 
     def _pointer(self, local: Local) -> str | None:
@@ -95,17 +102,24 @@ class Masks:
         return "../" * local.package.manifest_path.count("/") + stub
 
     def _targets(self, local: Local) -> Table:
-        name = stub_name(local.package.name)
         artifacts = self.artifacts.get(local.manifest.directory, frozenset[str]())
         found: Table = {}
         if library := self._library(local, artifacts):
             found["lib"] = library
+        return {**found, **self._programs(local, artifacts)}
+
+    def _programs(self, local: Local, artifacts: frozenset[str]) -> Table:
+        """Make the targets other than the library, which a member that stays real gets in the place of its own."""
+        name = stub_name(local.package.name)
+        found: Table = {}
         if has_program(local.package):
             bins = [name, *sorted(item.removeprefix("bin:") for item in artifacts if item.startswith("bin:"))]
             source = self._path(local, stubs.BIN)
             found["bin"] = [{"name": item, "path": source} for item in bins]
         # A library among the examples gets the development dependencies compiled, and links nothing either.
         found["example"] = [{"name": name, "path": self._path(local, stubs.EXAMPLE), "crate-type": ["lib"]}]
+        if self.has_abort:
+            found["test"] = [{"name": name, "path": self._path(local, stubs.TEST)}]
         return found
 
     def _library(self, local: Local, artifacts: frozenset[str]) -> Table | None:
@@ -186,7 +200,7 @@ def _needs_script(local: Local) -> bool:
 
 
 def root_tables(root: Table, patches: Patches, own: frozenset[str]) -> Table:
-    """Make what the root says of all dependencies; `own` are the names of the stubbed packages."""
+    """Make what the root says of all dependencies; `own` are the names that only stubbed packages have."""
     found: Table = {}
     profiles = {name: _profile(table(profile), own) for name, profile in table(root.get("profile")).items()}
     if profiles:
@@ -239,6 +253,12 @@ def asks_for_lto(*documents: Table) -> bool:
     """Return whether any profile in manifests or configuration asks for link-time optimisation."""
     profiles = [table(item) for document in documents for item in table(document.get("profile")).values()]
     return any(profile.get("lto", False) not in {False, "off"} for profile in profiles)
+
+
+def asks_for_abort(*documents: Table) -> bool:
+    """Return whether any profile in manifests or configuration asks for panics that abort."""
+    profiles = [table(item) for document in documents for item in table(document.get("profile")).values()]
+    return any(profile.get("panic") == "abort" for profile in profiles)
 
 
 def _sorted(value: Table) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,13 +12,13 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.manifests.boundary import Tree
 
 # Never part of a package, and sometimes enormous.
-_SKIPPED = frozenset({".git", "node_modules", ".hg", ".jj"})
+_SKIPPED = frozenset({".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".venv", ".tox", ".nox"})
 
 
 def files_below(tree: Tree, folder: str, *, without: Iterable[str] = ()) -> Iterator[str]:
     """Yield the absolute paths of all files below `folder`, but nothing below the folders in `without`.
 
-    Raises WorkspaceError when a symlink on the way leads out of the boundary.
+    Symlinks are followed inside the boundary; one that leads out of it is left out, as in a source build.
     """
     skipped = frozenset(without)
     queue = [folder]
@@ -25,15 +26,21 @@ def files_below(tree: Tree, folder: str, *, without: Iterable[str] = ()) -> Iter
         current = queue.pop()
         for entry in tree.entries(current):
             path = f"{current}/{entry.name}"
+            if not tree.admits(path) or (entry.is_symlink() and _leads_back(path)):
+                continue
             kind = tree.kind(path)
             if kind == "file":
                 yield path
-            elif (
-                kind == "folder"
-                and not entry.is_symlink()
-                and not _is_skipped(tree, path, entry.name, skipped)
-            ):
+                if entry.is_symlink():
+                    # The link is packed as a link, which needs its target.
+                    yield posixpath.realpath(path)
+            elif kind == "folder" and not _is_skipped(tree, path, entry.name, skipped):
                 queue.append(path)
+
+
+def _leads_back(path: str) -> bool:
+    """Return whether a symlink leads to a folder that it lies in itself, and so would be followed for ever."""
+    return f"{posixpath.realpath(posixpath.dirname(path))}/".startswith(f"{posixpath.realpath(path)}/")
 
 
 def _is_skipped(tree: Tree, path: str, name: str, without: frozenset[str]) -> bool:

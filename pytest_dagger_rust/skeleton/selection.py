@@ -59,7 +59,33 @@ def translate(
         return (*flags, *targets)
     # Binaries need what the library stub of their package needs, and a library is not linked.
     flags = (*flags, "--lib") if any(map(has_program, selected)) else flags
-    return (*flags, "--examples") if tests else flags
+    if tests:
+        return (*flags, "--examples")
+    return (*flags, *_bin_flags(item for item in selected if item.of_kind("bin") and _is_macro(item)))
+
+
+def test_flags(
+    wanted: Selection,
+    members: Sequence[Package],
+    default: Sequence[Package],
+    bare: frozenset[str],
+    specs: Mapping[str, str],
+) -> tuple[str, ...]:
+    """Return the flags of `cargo test` that compile what tests, and the programs they run, depend on."""
+    selected, others = _packages(wanted.packages, members, default)
+    flags = [*_package_flags(selected, others, members, specs)]
+    flags += ["--lib"] if any(map(has_program, selected)) else []
+    with_tests = [item for item in selected if item.of_kind("test") and item.name not in bare]
+    return (*flags, *(flag for item in with_tests for flag in ("--test", stub_name(item.name))))
+
+
+def _is_macro(package: Package) -> bool:
+    """Return whether the library is for the compiler, and so built otherwise than the package's programs."""
+    return package.library is not None and "proc-macro" in package.library.crate_types
+
+
+def _bin_flags(packages: Iterable[Package]) -> tuple[str, ...]:
+    return tuple(flag for item in packages for flag in ("--bin", stub_name(item.name)))
 
 
 def _packages(
@@ -103,9 +129,9 @@ def _targets(wanted: Selection, selected: list[Package], bare: frozenset[str]) -
     with_bins = _having("bin", wanted.bins, selected)
     # Libraries are not linked, but there is no way to select those of some packages only.
     if with_bins and (len(with_bins) == len(programs) or any(item.name in bare for item in with_bins)):
-        flags.append("--lib")
+        flags += ["--lib", *_bin_flags(item for item in with_bins if _is_macro(item))]
     else:
-        flags += [flag for item in with_bins for flag in ("--bin", stub_name(item.name))]
+        flags += _bin_flags(with_bins)
     with_examples = _having("example", wanted.examples, selected)
     return flags + [flag for item in with_examples for flag in ("--example", stub_name(item.name))]
 

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 
 import tomli_w
 
+from pytest_dagger_rust.manifests.cargo_config import lock_path
 from pytest_dagger_rust.manifests.lockfile import STUB_VERSION
 from pytest_dagger_rust.manifests.patches import Patches
 from pytest_dagger_rust.skeleton import selection, stubs
 from pytest_dagger_rust.skeleton.masking import (
     Masks,
     artifacts_of,
+    asks_for_abort,
     asks_for_lto,
     member_patterns,
     resolver_of,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.manifests.patches import Patch
     from pytest_dagger_rust.manifests.toml_values import Table
     from pytest_dagger_rust.manifests.toolchain import Toolchain
+    from pytest_dagger_rust.skeleton.selection import Selection
 
 
 __all__ = ["STUB_MARKER", "STUB_VERSION", "Plan", "Skeleton", "make_skeleton"]
@@ -64,14 +67,23 @@ class Skeleton:
     _default: tuple[Package, ...] = field(repr=False, compare=False)
     _bare: frozenset[str] = field(repr=False, compare=False)
     _specs: Mapping[str, str] = field(repr=False, compare=False)
+    _has_abort: bool = field(repr=False, compare=False)
 
-    def selection(self, wanted: selection.Selection, *, tests: bool = False) -> tuple[str, ...]:
+    def selection(self, wanted: Selection, *, tests: bool = False) -> tuple[str, ...]:
         """Translate what a real `cargo build` selects into the flags for this skeleton.
 
         Features, profile and target are the same flags for both builds. With `tests`, the packages' tests are
         what is built. Raises WorkspaceError for a target that is not there, naming those that are.
         """
         return selection.translate(wanted, self._members, self._default, self._bare, self._specs, tests=tests)
+
+    def command(self, wanted: Selection, *, tests: bool = False) -> tuple[str, ...]:
+        """Return cargo's subcommand and the flags that select targets of this skeleton."""
+        if not (tests and self._has_abort):
+            return ("build", *self.selection(wanted, tests=tests))
+        # Panics unwind in tests and in what they depend on, and abort in the programs that tests run.
+        flags = selection.test_flags(wanted, self._members, self._default, self._bare, self._specs)
+        return ("test", "--no-run", *flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +121,19 @@ def make_skeleton(plan: Plan, lock: Lock | None) -> Skeleton:
     bare = frozenset(item.package.name for item in plan.stubs if item.needs_no_std_stub)
     sources = tuple(sorted({plan.relative(path) for path in _sources(plan)} - files.keys()))
     return Skeleton(
-        files, sources, _digest(plan, files, sources), plan.members, plan.default, bare, _specs(plan, lock)
+        files,
+        sources,
+        _digest(plan, files, sources),
+        plan.members,
+        plan.default,
+        bare,
+        _specs(plan, lock),
+        _has_abort(plan),
     )
+
+
+def _has_abort(plan: Plan) -> bool:
+    return asks_for_abort(plan.root.document, *(item.document for item in plan.configs))
 
 
 def _specs(plan: Plan, lock: Lock | None) -> dict[str, str]:
@@ -124,25 +147,28 @@ def _specs(plan: Plan, lock: Lock | None) -> dict[str, str]:
 
 
 def _files(plan: Plan, patches: Patches, lock: Lock | None) -> dict[str, str]:
-    documents = _manifests(plan, patches, has_lock=lock is not None)
+    documents = _manifests(plan, patches, lock)
     documents.update({item.path: patches.without_stubs(item.document) for item in plan.configs})
     if plan.toolchain.path is not None:
         documents[plan.toolchain.path] = {"toolchain": plan.toolchain.table}
-    files = dict(stubs.SOURCES)
+    files = {**stubs.SOURCES, **(stubs.TEST_SOURCES if _has_abort(plan) else {})}
     files.update({plan.relative(path): tomli_w.dumps(document) for path, document in documents.items()})
     if lock is not None:
         versions = {item.package.name: item.package.version for item in plan.stubs}
-        files["Cargo.lock"] = lock.masked(versions, patches.unused())
+        files[plan.relative(lock_path(plan.configs, plan.root.directory))] = lock.masked(
+            versions, patches.unused()
+        )
     return files
 
 
-def _manifests(plan: Plan, patches: Patches, *, has_lock: bool) -> dict[str, Table]:
+def _manifests(plan: Plan, patches: Patches, lock: Lock | None) -> dict[str, Table]:
     masks = Masks(
         plan.root.directory,
         plan.packages_by_path,
         patches,
         has_lto=asks_for_lto(plan.root.document, *(item.document for item in plan.configs)),
-        has_lock=has_lock,
+        has_lock=lock is not None,
+        has_abort=_has_abort(plan),
         artifacts=artifacts_of(plan.packages_by_path.values()),
     )
     documents = {
@@ -152,8 +178,9 @@ def _manifests(plan: Plan, patches: Patches, *, has_lock: bool) -> dict[str, Tab
     root = documents.get(plan.root.path, {})
     # Who chooses a resolver in [package] chooses it for the workspace; here it is always said there.
     package = {"package": {k: v for k, v in root["package"].items() if k != "resolver"}} if root else {}
-    names = frozenset(item.package.name for item in plan.stubs)
-    shared = root_tables(plan.root.document, patches, names)
+    elsewhere = frozenset[str]() if lock is None else lock.names_from_elsewhere()
+    own = frozenset(item.package.name for item in plan.stubs) - elsewhere
+    shared = root_tables(plan.root.document, patches, own)
     documents[plan.root.path] = {**root, **package, "workspace": _workspace(plan), **shared}
     return documents
 

@@ -18,6 +18,7 @@ SCRIPT = f"{FOLDER}/script.rs"
 BIN = f"{FOLDER}/bin.rs"
 # Like that of a library, but cargo warns when two targets of a package share a file.
 EXAMPLE = f"{FOLDER}/example.rs"
+TEST = f"{FOLDER}/test.rs"
 
 # Lints can also be set for all crates at once, by RUSTFLAGS: the stubs must pass the strictest of them.
 _LINTS = "#![allow(warnings, unused_crate_dependencies)]"
@@ -62,3 +63,5 @@ SOURCES = {
     BIN: _source("binary", _FAILING_MAIN),
     EXAMPLE: _source("example", "#![no_std]", _STATIC),
 }
+# Where panics abort in programs: dependencies of tests are compiled with panics that unwind.
+TEST_SOURCES = {TEST: _source("test", _STATIC)}

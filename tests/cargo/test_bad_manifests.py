@@ -177,7 +177,6 @@ REJECTED: Mapping[str, Case] = {
     "opt-level that is none": (_one('[profile.dev]\nopt-level = "4"\n'), "Cargo.toml", 6, "0, 1, 2, 3, s or z"),
     "debug that is none": (_one('[profile.dev]\ndebug = "much"\n'), "Cargo.toml", 6, "line-tables-only"),
     "paths to trim that are none": (_one('[profile.dev]\ntrim-paths = "mine"\n'), "Cargo.toml", 6, "what to trim"),
-    "profile with the name of a folder": (_one("[profile.debug]\ndebug = 1\n"), "Cargo.toml", 5, "name of a profile"),
     "repository without a scheme": (
         _one('[dependencies]\nb = { git = "git@example.invalid:a/b.git" }\n'), "Cargo.toml", 6, "is not a URL",
     ),

@@ -288,7 +288,7 @@ impl<'a> Build<'a> {
             .args(["--verbose", "--message-format=json-diagnostic-rendered-ansi"])
             .args(flags);
         command.envs(cargo::variables(&self.volume.target(), &self.volume.tree()));
-        command.envs(more).current_dir(&self.root);
+        command.envs(cargo::incremental(words)).envs(more).current_dir(&self.root);
         command
     }
 
@@ -334,7 +334,9 @@ impl<'a> Build<'a> {
     /// Returns the flags that make cargo hand doctests to rustdoc, where there may be any.
     fn doctest_words(&self, words: &[OsString]) -> Option<Vec<OsString>> {
         let is_any = self.artifacts().any(|artifact| artifact.has_doctests);
-        if !is_any || words.iter().any(|word| word == "--bin" || word == "--example") {
+        // A dependency build compiles tests without having any to list.
+        let is_without = |word: &OsString| word == "--no-run" || word == "--bin" || word == "--example";
+        if !is_any || words.iter().any(is_without) {
             return None;
         }
         let (subcommand, flags) = words.split_first()?;

@@ -281,9 +281,30 @@ pub fn variables(target: &Path, tree: &Path) -> [(&'static str, OsString); 5] {
     ]
 }
 
+/// Returns the variable that keeps own packages compiled incrementally: cargo 1.99 and newer turn that off where `CI`
+/// is set, because nothing is kept there, but here the target directory is. Profiles for release have it off anyway.
+pub fn incremental(words: &[OsString]) -> Option<(&'static str, &'static str)> {
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    (is_set("CI") && !is_set("CARGO_INCREMENTAL") && is_for_development(words))
+        .then_some(("CARGO_INCREMENTAL", "1"))
+}
+
+fn is_for_development(words: &[OsString]) -> bool {
+    let given = words.iter().zip(words.iter().skip(1)).find(|(word, _)| *word == "--profile");
+    given.map_or(true, |(_, name)| name == "dev" || name == "test" || name == "debug")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_profiles_for_development_are_incremental() {
+        let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+        assert!(is_for_development(&words("build --workspace")));
+        assert!(is_for_development(&words("build --profile dev")));
+        assert!(!is_for_development(&words("build --profile release")));
+    }
 
     #[test]
     fn lines_are_found_however_they_arrive() {

@@ -24,7 +24,7 @@ _FEATURE = re.compile(r"[\w][\w.+-]*")
 _PROFILE = re.compile(r"[\w-]*")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.")
 _RESERVED_PROFILES = frozenset({
-    "build", "check", "clean", "config", "debug", "fetch", "fix", "install", "metadata", "package", "publish",
+    "build", "check", "clean", "config", "fetch", "fix", "install", "metadata", "package", "publish",
     "report", "root", "run", "rust", "rustc", "rustdoc", "target", "tmp", "uninstall", "build-override",
 })  # fmt: skip
 

@@ -73,11 +73,6 @@ LEADING_OUT: Mapping[str, Mapping[str, str]] = {
     "configuration with a patch": {
         "Cargo.toml": package("a"), ".cargo/config.toml": '[patch.crates-io]\nsecret = { path = "../outside" }\n',
     },
-    "a source of a package that is no member": {
-        "Cargo.toml": package("a", '[workspace]\nexclude = ["b"]\n\n[dependencies]\nb = { path = "b" }\n'),
-        "b/Cargo.toml": package("b"),
-        "b/src/lib.rs": LIB,
-    },
 }  # fmt: skip
 
 
@@ -86,7 +81,6 @@ def _link(root: Path, outside: Path, case: str) -> None:
         "found target that is a link": ("tests/t.rs", outside / "src" / "main.rs"),
         "manifest that is a link": ("m/Cargo.toml", outside / "Cargo.toml"),
         "lock that is a link": ("Cargo.lock", outside / "Cargo.toml"),
-        "a source of a package that is no member": ("b/src/more.rs", outside / "src" / "lib.rs"),
     }
     name, target = links.get(case, ("link", outside))
     (root / name).symlink_to(target)

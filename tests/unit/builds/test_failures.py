@@ -1,0 +1,29 @@
+"""What a failed build says."""
+
+from __future__ import annotations
+
+import json
+
+from pytest_dagger_rust.builds.failures import cargo_failure
+
+_SCRIPT = """\
+   Compiling needs v0.1.0 (/files)
+warning: needs@0.1.0: looked for it in two places
+error: failed to run custom build command for `needs v0.1.0 (/files)`
+
+Caused by:
+  process didn't exit successfully: `/target/build-script-build` (exit status: 1)
+  --- stderr
+  the program frobnicate is not installed
+"""
+
+
+def _kept(stderr: str) -> str:
+    return json.dumps({"messages": [], "stderr": stderr, "signal": None})
+
+
+def test_the_error_comes_before_the_warnings_of_a_build_script() -> None:
+    """The first line is cargo's error, and the script's warning comes after all that belongs to it."""
+    lines = str(cargo_failure(_kept(_SCRIPT))).splitlines()
+    assert lines[0] == "error: failed to run custom build command for `needs v0.1.0 (/files)`"
+    assert lines[-1] == "warning: needs@0.1.0: looked for it in two places"
