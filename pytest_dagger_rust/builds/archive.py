@@ -94,8 +94,7 @@ def disk_entries(base: Path, folder: Path, excludes: Sequence[str] = ()) -> Iter
     pending = [""]
     while pending:
         inner = pending.pop()
-        with os.scandir(folder / inner) as entries:
-            children = list(entries)
+        children = _children(folder / inner)
         if inner and any(child.name == "CACHEDIR.TAG" for child in children):
             continue
         for child in children:
@@ -106,6 +105,30 @@ def disk_entries(base: Path, folder: Path, excludes: Sequence[str] = ()) -> Iter
                 pending.append(f"{path}/")
             elif entry := _disk_entry(prefix + path, child.path):
                 yield entry
+
+
+def _children(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder, nothing where it has vanished since it was listed.
+
+    Raises WorkspaceError for a folder that cannot be listed.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []
+    except PermissionError:
+        hint = f"Give yourself the permission, or {_LEAVE_OUT}"
+        raise WorkspaceError("This folder cannot be read.", file=folder, hint=hint) from None
+    except OSError as error:
+        raise _unless_too_long(error, folder) from None
+
+
+def _unless_too_long(error: OSError, path: Path) -> Exception:
+    """Return the error to raise for a path that the system refuses."""
+    if error.errno != errno.ENAMETOOLONG:
+        return error
+    return WorkspaceError("This path is too long to be read.", file=path, hint=f"Shorten it, or {_LEAVE_OUT}")
 
 
 class _Excludes:
@@ -148,6 +171,8 @@ def _disk_entry(name: str, path: str) -> Entry | None:
     except PermissionError:
         hint = f"Give yourself the permission, or {_LEAVE_OUT}"
         raise WorkspaceError("This file cannot be read.", file=Path(path), hint=hint) from None
+    except OSError as error:
+        raise _unless_too_long(error, Path(path)) from None
 
 
 # A symbolic link is not followed, and a pipe is not waited for.

@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from pytest_dagger_rust.builds import messages
@@ -31,7 +31,11 @@ class SourcesChangedError(DaggerRustError):
 
 
 class DependenciesFailedError(DaggerRustError):
-    """The skeleton does not build, which says nothing about the workspace; never seen by a user."""
+    """The skeleton does not build, which may say nothing about the workspace; never seen by a user."""
+
+    def __init__(self, build_id: str) -> None:
+        super().__init__("the dependency build failed")
+        self.build_id = build_id
 
 
 class LayerNeededError(DaggerRustError):
@@ -71,11 +75,11 @@ async def build_errors(read_failure: ReadFailure) -> AsyncGenerator[None]:
         yield
     except dagger.ExecError as error:
         subcommand = error.command[1] if error.command[0] == agent.PROGRAM else ""
-        if subcommand == "dependencies":
-            raise DependenciesFailedError from None
-        if subcommand != "build":
+        if subcommand not in {"dependencies", "build"}:
             raise
         build_id = error.command[error.command.index("--build-id") + 1]
+        if subcommand == "dependencies":
+            raise DependenciesFailedError(build_id) from None
         raise await _explained(error, read_failure, build_id) from None
 
 
@@ -95,6 +99,18 @@ async def _explained(error: dagger.ExecError, read_failure: ReadFailure, build_i
     return DaggerRustError(
         f"The build container failed (exit code {error.exit_code}).\n{said or error.stderr}"
     )
+
+
+_FAILED_PACKAGE = re.compile(r"(?:custom build command for|could not compile) `(?P<name>[^`\s]+)")
+
+
+def is_about_others(failure: RustBuildError, own: Collection[str]) -> bool:
+    """Return whether a failed dependency build failed in packages from a registry or git only.
+
+    The source build would fail alike, after compiling everything again. `own` are the names of local packages.
+    """
+    names = {match["name"] for match in _FAILED_PACKAGE.finditer(str(failure))}
+    return bool(names) and names.isdisjoint(own)
 
 
 def cargo_failure(text: str) -> RustBuildError:

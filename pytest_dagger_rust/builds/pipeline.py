@@ -17,21 +17,24 @@ import tempfile
 import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pytest_dagger_rust.builds import archive, base_archive, builders
 from pytest_dagger_rust.builds.agent_report import read_report
-from pytest_dagger_rust.builds.caches import Caches
+from pytest_dagger_rust.builds.caches import DEPENDENCIES, UNUSED, Caches
 from pytest_dagger_rust.builds.failures import (
     DependenciesFailedError,
     LayerNeededError,
     SourcesChangedError,
     build_errors,
+    cargo_failure,
     engine_errors,
+    is_about_others,
 )
 from pytest_dagger_rust.builds.outcome import build_report, layer_of
 from pytest_dagger_rust.builds.source_tree import outside_paths, source_entries, tree_base
 from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.errors import DaggerRustError
 from pytest_dagger_rust.skeleton.stubs import STUB_MARKER
 
 if TYPE_CHECKING:
@@ -108,14 +111,18 @@ async def run_build(request: BuildRequest, started: float) -> Made:
         volume = await _volume_key(request)
         async with request.caches.turn(name[:24]):
             try:
-                out, text = await _run(request, volume)
+                made = await _run(request, volume)
             except dagger.ExecError as error:
                 if not agent.lacks_libc(error):
                     raise
                 request = replace(request, libc=agent.DYNAMIC)
-                out, text = await _run(request, volume)
-    said = read_report(text, request.workspace)
-    return Made(out, said, _finished_report(request, volume, said, started), request.libc)
+                made = await _run(request, volume)
+    said = read_report(made.text, request.workspace)
+    report = _finished_report(request, volume, said, started)
+    if made.failed:
+        caches = {**report.caches, DEPENDENCIES: f"{UNUSED}, the dependency build failed: {made.failed}"}
+        report = replace(report, caches=caches)
+    return Made(made.out, said, report, request.libc)
 
 
 def _finished_report(request: BuildRequest, volume: str, said: AgentReport, started: float) -> BuildReport:
@@ -126,7 +133,15 @@ def _finished_report(request: BuildRequest, volume: str, said: AgentReport, star
     return replace(report, caches=states)
 
 
-async def _run(request: BuildRequest, volume: str) -> tuple[dagger.Directory, str]:
+class _Output(NamedTuple):
+    """What left a source build, the agent's report, and why its dependency build failed."""
+
+    out: dagger.Directory
+    text: str
+    failed: str = ""
+
+
+async def _run(request: BuildRequest, volume: str) -> _Output:
     skeleton = request.workspace.skeleton()
     outside = outside_paths(request.workspace, skeleton)
     base, root = tree_base(request.workspace, outside)
@@ -140,9 +155,7 @@ async def _run(request: BuildRequest, volume: str) -> tuple[dagger.Directory, st
         return await _run_execs(step, skeleton, _packed(step, outside, None))
 
 
-async def _run_execs(
-    step: _Step, skeleton: Skeleton, packed: archive.Archive
-) -> tuple[dagger.Directory, str]:
+async def _run_execs(step: _Step, skeleton: Skeleton, packed: archive.Archive) -> _Output:
     dependencies = _dependencies(step, skeleton)
     # A lock file that cargo has to make is made with the layer.
     has_lock = step.request.workspace.lock is not None
@@ -151,10 +164,23 @@ async def _run_execs(
             return await _sources(step, packed, None, skipped_layer=dependencies.build_id)
     try:
         return await _sources(step, packed, dependencies.container.directory(OUT))
-    except DependenciesFailedError:
-        # A skeleton that does not build says nothing about the workspace. Without a layer, the source build compiles
+    except DependenciesFailedError as error:
+        # A stub that does not build says nothing about the workspace. Without a layer, the source build compiles
         # everything: slower, but a genuine error is reported against the user's own files.
-        return await _sources(step, packed, None)
+        failed = await _dependency_failure(step, error.build_id)
+        return (await _sources(step, packed, None))._replace(failed=failed)
+
+
+async def _dependency_failure(step: _Step, build_id: str) -> str:
+    """Return the first line of what cargo said of the skeleton; raise it where a package from elsewhere failed."""
+    try:
+        failure = cargo_failure(await _read_failure(step, build_id, phase="dependencies"))
+    except DaggerRustError:
+        return "cargo's messages are no longer there"
+    workspace = step.request.workspace
+    if is_about_others(failure, {item.name for item in (*workspace.packages, *workspace.local_packages)}):
+        raise failure
+    return next(iter(str(failure).splitlines()), "cargo failed")
 
 
 def _packed(step: _Step, outside: Sequence[str], cache: Path | None) -> archive.Archive:
@@ -198,12 +224,12 @@ def _dependencies(step: _Step, skeleton: Skeleton) -> _Exec:
 
 async def _sources(
     step: _Step, packed: archive.Archive, restored: dagger.Directory | None, *, skipped_layer: str = ""
-) -> tuple[dagger.Directory, str]:
+) -> _Output:
     """Build on a layer of dependencies, or skip the layer named `skipped_layer`."""
     run = _exec(step, "sources", packed, step.request.source_arguments(), restored, skipped_layer)
     out = run.container.directory(OUT)
     async with build_errors(functools.partial(_read_failure, step)):
-        return out, await out.file("report.json").contents()
+        return _Output(out, await out.file("report.json").contents())
 
 
 async def _volume_key(request: BuildRequest) -> str:
@@ -288,14 +314,14 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-async def _read_failure(step: _Step, build_id: str) -> str:
+async def _read_failure(step: _Step, build_id: str, *, phase: Phase = "sources") -> str:
     """Read what cargo said in a failed exec from the volume: the exec itself left no layer to read."""
     request, place = step.request, f"{OUT}/failure.json"
     options = agent.options(
         {"volume": VOLUME, "build-id": build_id, "out": place, "run-id": os.urandom(8).hex()}
     )
     container = (
-        request.builder.with_mounted_cache(VOLUME, _volume(step, "sources"), owner=step.user)
+        request.builder.with_mounted_cache(VOLUME, _volume(step, phase), owner=step.user)
         .with_mounted_directory(OUT, request.client.directory(), owner=step.user)
         .with_mounted_file(
             agent.PROGRAM, agent.program(request.client, request.builder, agent.BUILDER, request.libc)

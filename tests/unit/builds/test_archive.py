@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tarfile
@@ -264,3 +265,42 @@ def test_a_small_tree_needs_no_base(tmp_path: Path) -> None:
     archive = packed(tree(tmp_path / "tree", "a"), tmp_path / "cache")
     assert archive.base is None
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), "This folder cannot be read"),
+        (OSError(errno.ENAMETOOLONG, "File name too long"), "This path is too long"),
+    ],
+    ids=["unreadable", "too long"],
+)
+def test_a_folder_that_cannot_be_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: OSError, said: str
+) -> None:
+    """The error names the folder and the setting that leaves it out; left out, the rest is packed."""
+    tree(tmp_path, "src/main.rs", "data/one")
+    _refuse(monkeypatch, "data", refused)
+    with pytest.raises(WorkspaceError, match=said) as caught:
+        names_of(tmp_path)
+    assert caught.value.file == tmp_path / "data"
+    assert "dagger_rust_source_excludes" in str(caught.value)
+    assert names_of(tmp_path, "data") == ["src/main.rs"]
+
+
+def test_a_folder_that_vanishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that is gone when it is to be listed has nothing to pack."""
+    tree(tmp_path, "src/main.rs", "data/one")
+    _refuse(monkeypatch, "data", FileNotFoundError(errno.ENOENT, "No such file or directory"))
+    assert names_of(tmp_path) == ["src/main.rs"]
+
+
+def _refuse(monkeypatch: pytest.MonkeyPatch, name: str, error: OSError) -> None:
+    scandir = os.scandir
+
+    def refusing(path: Path) -> object:
+        if Path(path).name == name:
+            raise error
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)

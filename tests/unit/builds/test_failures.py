@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pytest_dagger_rust.builds.failures import cargo_failure
+from pytest_dagger_rust.builds.failures import cargo_failure, is_about_others
 
 _SCRIPT = """\
    Compiling needs v0.1.0 (/files)
@@ -27,3 +27,11 @@ def test_the_error_comes_before_the_warnings_of_a_build_script() -> None:
     lines = str(cargo_failure(_kept(_SCRIPT))).splitlines()
     assert lines[0] == "error: failed to run custom build command for `needs v0.1.0 (/files)`"
     assert lines[-1] == "warning: needs@0.1.0: looked for it in two places"
+
+
+def test_a_failure_of_a_dependency_is_final() -> None:
+    """A dependency that does not compile is an error at once; a stub that does not compile is none."""
+    failure = cargo_failure(_kept(_SCRIPT))
+    assert is_about_others(failure, {"app"})
+    assert not is_about_others(failure, {"app", "needs"})
+    assert not is_about_others(cargo_failure(_kept("error: no matching package")), {"app"})
