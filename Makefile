@@ -21,7 +21,7 @@ BUILD_DOCS = NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build --strict
 
 WITH_STACK = settings="$$($(VENV)/python -m dev.stack env)"; eval "$$settings";
 
-.PHONY: help demo test soak nox bench lint docs format up down browser status env image venv clean
+.PHONY: help demo quick test soak nox bench lint docs format up down browser status env image venv clean
 
 help: ## list these targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -29,8 +29,11 @@ help: ## list these targets
 demo: venv ## set everything up, then run the example repository's own tests
 	@$(WITH_STACK) cd "$(or $(EXAMPLE),examples/missing)"; pytest $(ARGS)
 
-test: venv ## set everything up, then run the whole test suite
-	@$(WITH_STACK) pytest $(ARGS)
+quick: venv ## run the tests that need neither an engine nor cargo
+	@$(VENV)/pytest -m "not engine and not cargo and not timing" --durations=10 $(ARGS)
+
+test: venv browser ## set everything up, then run the whole test suite
+	@$(WITH_STACK) pytest --durations=10 $(ARGS)
 
 soak: venv ## set everything up, then run every cell of the matrix of freshness
 	@$(WITH_STACK) SOAK=1 pytest tests/engine/builds/test_freshness.py $(ARGS)

@@ -161,17 +161,19 @@ def test_loading_the_plugin_imports_no_dagger() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_loading_the_plugin_takes_less_than_20_ms() -> None:
-    """The best of five loads, pytest itself being there already."""
+@pytest.mark.timing
+def test_loading_the_plugin_is_cheap_beside_pytest() -> None:
+    """The best of five loads takes less than a fifth of what pytest itself takes to load in the same process."""
     code = (
-        "import time, pytest, pytest_asyncio.plugin; started = time.process_time()\n"
-        "import pytest_dagger_rust.plugin; print(time.process_time() - started)"
+        "import time; started = time.process_time(); import pytest, _pytest.config, pytest_asyncio.plugin\n"
+        "own = time.process_time(); import pytest_dagger_rust.plugin; ended = time.process_time()\n"
+        "print((ended - own) / (own - started))"
     )
     runs = (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         for _ in range(5)
     )
-    assert min(float(run.stdout) for run in runs) < 0.020
+    assert min(float(run.stdout) for run in runs) < 0.2
 
 
 def test_fixtures_are_told_by_pytest(bare_project: Project) -> None:
