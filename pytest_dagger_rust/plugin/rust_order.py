@@ -50,7 +50,7 @@ class Rules:
         self._by_binary = by_binary
         self._patterns = alone
         # In a process that they share, such tests take care of themselves.
-        self._serial = frozenset() if by_binary else frozenset(serial)
+        self._serial: frozenset[str] = frozenset(() if by_binary else serial)
 
     def order_of(self, items: Iterable[pytest.Item]) -> Order:
         """Return the order of a session's items."""

@@ -32,7 +32,7 @@ BAD = {
     "claims_success_and_fails": "but it failed",
     "claims_failure_and_succeeds": None,
     "error": 'Error: "went wrong"',
-    "exits_as_if_all_were_well": "exited with 0 before the test finished",
+    "exits_as_if_all_were_well": None,
     "floods": "after the flood",
     "hangs": "timed out after 5 s (dagger_rust_test_timeout)",
     "leaves_a_process_behind": None,
@@ -73,7 +73,7 @@ def test_every_test_of_the_workspace_is_an_item(project: Project) -> None:
     result = project.pytest("-v", "-rs", "--deselect=crates/bad")
     assert outcomes(result) == {"tests/test_any.py::test_any": "passed", **GOOD}
     result.stdout.fnmatch_lines(['SKIPPED * crates/good/src/lib.rs: #?ignore = "needs the moon"?'])
-    result.stdout.re_match_lines([r"build +compiled", r"cargo test --package \* +3 "])
+    result.stdout.re_match_lines([r"build +compiled", r"cargo test +3 "])
 
 
 def test_each_way_to_fail_is_told(project: Project, tmp_path: Path) -> None:

@@ -54,9 +54,10 @@ class Session:
         calls = {name: Call(name, case.job, name in alone) for name, case in cases.items()}
         self._calls = calls
         self._order = Order([(call, True) for call in calls.values()])
-        self._results = RustTestResults(folder, 60.0, self._run, 3)
+        self._results = RustTestResults(folder, 60.0, self.make, 3)
 
-    def _run(self, jobs: Sequence[Job], limits: Limits) -> Mapping[int, bytes]:
+    def make(self, jobs: Sequence[Job], limits: Limits) -> Mapping[int, bytes]:
+        """Return the results of a batch, as an engine would."""
         self.batches.append(list(jobs))
         self.limits.append(limits)
         return {
@@ -146,7 +147,7 @@ def test_a_slow_test_holds_no_lock(tmp_path: Path) -> None:
     """Another worker can run its batch meanwhile."""
     session = Session(tmp_path, cases(2), slow={"test_0"})
     results = cast("Any", session)._results
-    run = session._run
+    run = session.make
 
     def check(jobs: Sequence[Job], limits: Limits) -> Mapping[int, bytes]:
         if not limits.puts_back:
@@ -175,7 +176,7 @@ def test_tests_that_are_alone_share_no_batch_with_others(tmp_path: Path) -> None
 def test_a_test_that_was_given_up_is_not_run_beside_later_ones(tmp_path: Path) -> None:
     """A timeout of pytest's ends the wait for it."""
     session = Session(tmp_path, cases(2))
-    run, results = session._run, cast("Any", session)._results
+    run, results = session.make, cast("Any", session)._results
 
     def gives_up(jobs: Sequence[Job], limits: Limits) -> Mapping[int, bytes]:
         if not session.batches:
