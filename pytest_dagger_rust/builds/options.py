@@ -43,7 +43,7 @@ class CargoOptions:
     no_default_features: bool = False
     profile: str = "dev"
     target: str | None = None
-    env: Mapping[str, str] = field(default_factory=_no_env)
+    env: Mapping[str, str] = field(default_factory=_no_env, repr=False)
     locked: bool | None = None
     offline: bool = False
 
@@ -89,11 +89,9 @@ class CargoOptions:
 
     def describe(self) -> str:
         """Return in one short line how these options differ from a plain `cargo build`."""
-        flags = (*self.selection_flags(), *self.build_flags())
-        shown = [flag for flag in flags if flag not in ("--profile", "dev")]
-        if self.profile != "dev":
-            shown = ["--profile", *shown]
-        return " ".join([*(f"{name}={value}" for name, value in self.env.items()), *shown])
+        # As for tests, because cargo's own default is not named then. Values of variables may be secrets.
+        flags = (*self.selection_flags(), *self.build_flags(tests=True))
+        return " ".join([*(f"{name}=..." for name in self.env), *flags])
 
 
 def with_changes(options: CargoOptions, changes: Mapping[str, Any]) -> CargoOptions:

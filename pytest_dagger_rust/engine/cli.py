@@ -80,7 +80,9 @@ class CliSession:
         self._lines: queue.Queue[bytes] = queue.Queue()
         self._process: subprocess.Popen[bytes] | None = None
         self._reader = threading.Thread(target=self._read_first_line, daemon=True)
-        self.log = Path(tempfile.mkstemp(prefix="dagger-", suffix=".log")[1])
+        descriptor, name = tempfile.mkstemp(prefix="dagger-", suffix=".log")
+        os.close(descriptor)
+        self.log = Path(name)
 
     @property
     def timeout(self) -> float:

@@ -13,7 +13,7 @@ from pytest_dagger_rust.errors import DaggerRustError
 from pytest_dagger_rust.plugin.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import pytest
@@ -93,7 +93,8 @@ def _others(config: pytest.Config, settings: Settings) -> Iterator[str]:
     for setting in SETTINGS:
         if setting.name in settings.sources and setting.name not in _FIXTURES:
             source = _source(config, settings, setting.name)
-            yield f"{setting.name}={_shown(settings[setting.name])} ({source})"
+            shown = _names(settings["env"]) if setting.name == "env" else _shown(settings[setting.name])
+            yield f"{setting.name}={shown} ({source})"
 
 
 def _source(config: pytest.Config, settings: Settings, name: str) -> str:
@@ -101,6 +102,11 @@ def _source(config: pytest.Config, settings: Settings, name: str) -> str:
     if source.startswith("ini option") and config.inipath is not None:
         return config.inipath.name
     return source
+
+
+def _names(variables: Iterable[str]) -> str:
+    # Values may be secrets.
+    return ",".join(f"{variable.partition('=')[0]}=..." for variable in variables)
 
 
 def _shown(value: object) -> str:

@@ -127,6 +127,9 @@ def parameter_id(parameter: object) -> str | None:
 
 
 def _value_id(value: object) -> str:
+    if isinstance(value, Mapping):
+        # Variables: their values may be secrets.
+        return "+".join(map(str, cast("Mapping[object, object]", value)))
     return (
         "+".join(map(str, cast("Iterable[object]", value)))
         if isinstance(value, (list, tuple))

@@ -141,7 +141,7 @@ class RunFailedError(DaggerRustError):
         super().__init__(reason + result.summary())
 
 
-class RunTimeoutError(DaggerRustError):
+class RunTimeoutError(DaggerRustError, TimeoutError):
     """A program ran for longer than its `timeout`; `result` is what it did until then."""
 
     def __init__(self, result: RunResult, timeout: float) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 
@@ -19,7 +20,7 @@ from pytest_dagger_rust.run.setup import Setup, SetupOptions, check_seconds
 from pytest_dagger_rust.run.tunnel import LOOPBACK, Tunnel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import dagger
 
@@ -58,11 +59,15 @@ class ServiceRequest(Setup):
 
         Raises ConfigurationError for an invalid port.
         """
-        ports = self.ports if isinstance(self.ports, dict) else dict.fromkeys(self.ports, 0)
+        # Callers without a type checker pass one port, or text.
+        given = cast("object", self.ports)
+        if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+            raise ConfigurationError(f"ports must be a list, such as [8080]: got {given!r}.")
+        ports = dict(self.ports) if isinstance(self.ports, Mapping) else dict.fromkeys(self.ports, 0)
         for port in (*ports, *(wanted for wanted in ports.values() if wanted)):
-            if not 0 < port < 65536:
+            if type(port) is not int or not 0 < port < 65536:
                 raise ConfigurationError(f"ports must be numbers from 1 to 65535: got {port!r}.")
-        return dict(ports)
+        return ports
 
 
 class ServiceError(DaggerRustError):

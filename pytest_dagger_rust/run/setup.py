@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from pytest_dagger_rust.container import agent
@@ -46,7 +46,7 @@ class Setup:
     """A program with its arguments, and the surroundings it asks for."""
 
     command: tuple[str, ...]
-    env: Mapping[str, str] | None = None
+    env: Mapping[str, str] | None = field(default=None, repr=False)
     files: Mapping[str, FileContent] | None = None
     services: Mapping[str, Bound | dagger.Service] | None = None
     cwd: str | None = None

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from pytest_dagger_rust.builds.options import CargoOptions
 from pytest_dagger_rust.errors import ConfigurationError
+from pytest_dagger_rust.plugin import marks
 from pytest_dagger_rust.plugin.settings import SETTINGS, check_names, resolve
+from pytest_dagger_rust.run.running import RunRequest
 
 
 def test_defaults_describe_a_plain_cargo_build() -> None:
@@ -165,5 +167,19 @@ def test_equal_options_are_one_key() -> None:
     one, other = (CargoOptions(features=value, env={"A": "1"}) for value in (("x",), lists))
     assert {one: 1}[other] == 1
     assert one != CargoOptions(features=("x",), env={"A": "2"})
-    assert one.describe() == "A=1 --features x"
+    assert one.describe() == "A=... --features x"
     assert CargoOptions().describe() == ""
+
+
+def test_a_description_has_the_words_that_differ_from_a_plain_build() -> None:
+    """A package or a profile is named whatever other words are equal to cargo's own."""
+    assert CargoOptions(packages=("a",), profile="release").describe() == "--package a --profile release"
+    assert CargoOptions(packages=("dev",)).describe() == "--package dev"
+
+
+def test_values_of_variables_are_not_shown() -> None:
+    """They may be secrets: descriptions and representations have names alone, or nothing."""
+    options = CargoOptions(env={"TOKEN": "hunter2"})
+    assert "hunter2" not in options.describe() + repr(options)
+    assert "hunter2" not in repr(RunRequest(command=("app",), env={"TOKEN": "hunter2"}))
+    assert marks.parameter_id({"env": {"TOKEN": "hunter2"}}) == "env=TOKEN"
