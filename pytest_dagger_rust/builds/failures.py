@@ -79,7 +79,8 @@ async def build_errors(read_failure: ReadFailure) -> AsyncGenerator[None]:
             raise
         build_id = error.command[error.command.index("--build-id") + 1]
         if subcommand == "dependencies":
-            raise DependenciesFailedError(build_id) from None
+            # Only cargo's own failure has left messages to read.
+            raise DependenciesFailedError(build_id if error.exit_code == CARGO_FAILED else "") from None
         raise await _explained(error, read_failure, build_id) from None
 
 

@@ -173,9 +173,13 @@ async def _run_execs(step: _Step, skeleton: Skeleton, packed: archive.Archive) -
 
 async def _dependency_failure(step: _Step, build_id: str) -> str:
     """Return the first line of what cargo said of the skeleton; raise it where a package from elsewhere failed."""
+    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
+
+    if not build_id:
+        return "it ended before cargo began"
     try:
         failure = cargo_failure(await _read_failure(step, build_id, phase="dependencies"))
-    except DaggerRustError:
+    except (DaggerRustError, dagger.ExecError):
         return "cargo's messages are no longer there"
     workspace = step.request.workspace
     if is_about_others(failure, {item.name for item in (*workspace.packages, *workspace.local_packages)}):
