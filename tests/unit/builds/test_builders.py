@@ -1,5 +1,7 @@
 """A builder is named by its recipe where the engine only numbers its objects."""
 
+# pyright: reportPrivateUsage=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import asyncio
