@@ -290,7 +290,7 @@ def _mounted(step: _Step, phase: Phase, packed: archive.Archive, program: dagger
     container = (
         step.request.builder.with_mounted_cache(VOLUME, _volume(step, phase), owner=user)
         .with_mounted_cache(PACKAGES, packages, owner=user)
-        .with_mounted_directory(OUT, client.directory(), owner=user)
+        .with_mounted_directory(OUT, agent.empty_directory(client), owner=user)
         .with_mounted_file(agent.PROGRAM, program)
         .with_mounted_secret(RUN_ID, _run_id(step.request), mode=0o444)
     )
@@ -326,7 +326,7 @@ async def _read_failure(step: _Step, build_id: str, *, phase: Phase = "sources")
     )
     container = (
         request.builder.with_mounted_cache(VOLUME, _volume(step, phase), owner=step.user)
-        .with_mounted_directory(OUT, request.client.directory(), owner=step.user)
+        .with_mounted_directory(OUT, agent.empty_directory(request.client), owner=step.user)
         .with_mounted_file(
             agent.PROGRAM, agent.program(request.client, request.builder, agent.BUILDER, request.libc)
         )

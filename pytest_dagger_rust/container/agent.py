@@ -92,6 +92,15 @@ def folder(client: dagger.Client, builder: dagger.Container, libc: str = STATIC)
     return client.directory().with_file("agent", program(client, builder, RUNNER, libc))
 
 
+def empty_directory(client: dagger.Client, permissions: int = 0o755) -> dagger.Directory:
+    """Return an empty directory to mount.
+
+    Where `client.directory()` is mounted, an engine of 0.19 crashes when an exec fails before its program runs: a
+    service does not start, or a session ends.
+    """
+    return client.directory().with_new_directory("empty", permissions=permissions).directory("empty")
+
+
 class Agents(NamedTuple):
     """The agent's two programs: the one that builds, and the folder to mount at FOLDER of the one that runs."""
 
@@ -103,7 +112,7 @@ def installed(
     client: dagger.Client, container: dagger.Container, folder: dagger.Directory
 ) -> dagger.Container:
     """Return the container with the program, and with a place for its results that any user may write to."""
-    place = client.directory().with_new_directory("result", permissions=0o777).directory("result")
+    place = empty_directory(client, permissions=0o777)
     return container.with_mounted_directory(FOLDER, folder).with_mounted_directory(RESULT, place)
 
 

@@ -212,7 +212,7 @@ async def _packed(
         container = (
             (await _with_maturin(request, builder, program, Path(scratch)))
             .with_mounted_cache(PACKAGES, packages, owner=user)
-            .with_mounted_directory(OUT, request.client.directory(), owner=user)
+            .with_mounted_directory(OUT, agent.empty_directory(request.client), owner=user)
             .with_mounted_file(f"{INPUT}/{tree.path.name}", request.client.host().file(str(tree.path)))
             .with_mounted_file(library, built.file(shared[0]))
             .with_mounted_file(report, built.artifacts.file("report.json"))

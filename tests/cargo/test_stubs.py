@@ -107,7 +107,7 @@ def test_a_second_build_does_nothing(skeleton: Path, tmp_path: Path) -> None:
 def test_stubs_are_alike_for_all_packages(skeleton: Path) -> None:
     """Nothing of a package is in its stubs: they are the same few files for all."""
     found = {path.relative_to(skeleton).as_posix() for path in skeleton.rglob("*.rs")}
-    assert found == set(stubs.SOURCES)
+    assert found == {*stubs.SOURCES, *stubs.TEST_SOURCES}
 
 
 def test_a_target_without_std(tree: Callable[[Mapping[str, str]], Path], tmp_path: Path) -> None:

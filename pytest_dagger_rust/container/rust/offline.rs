@@ -63,8 +63,11 @@ fn copy_index(folder: &Path, locked: &Locked, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to.join(".cache"))?;
     copy_if_there(&folder.join("config.json"), &to.join("config.json"))?;
     copy_if_there(&folder.join(".cargo-index-lock"), &to.join(".cargo-index-lock"))?;
-    for (name, _) in &locked.packages {
-        let path = Path::new(".cache").join(place_in_index(&name.to_lowercase()));
+    // All versions of a package are in one file.
+    let places: BTreeSet<_> =
+        locked.packages.iter().map(|(name, _)| place_in_index(&name.to_lowercase())).collect();
+    for place in places {
+        let path = Path::new(".cache").join(place);
         fs::create_dir_all(to.join(&path).parent().unwrap_or(to))?;
         copy_if_there(&folder.join(&path), &to.join(&path))?;
     }
@@ -136,6 +139,20 @@ mod tests {
         assert_eq!(locked.packages, [("serde".into(), "1.0.2".into())].into());
         assert!(locked.has_repository(OsStr::new("tool-0123abc")));
         assert!(!locked.has_repository(OsStr::new("own-0123abc")));
+    }
+
+    #[test]
+    fn several_versions_of_a_package_are_in_one_file_of_an_index() {
+        let mut locked = Locked::default();
+        locked.packages = ["1.0.0", "2.0.0"].map(|version| ("serde".into(), version.into())).into();
+        let scratch = std::env::temp_dir().join(format!("agent-offline-{}", std::process::id()));
+        let (from, to) = (scratch.join("from"), scratch.join("to"));
+        fs::create_dir_all(from.join(".cache/se/rd")).unwrap();
+        fs::write(from.join(".cache/se/rd/serde"), "both").unwrap();
+        copy_index(&from, &locked, &to).unwrap();
+        let copied = fs::read_to_string(to.join(".cache/se/rd/serde")).unwrap();
+        fs::remove_dir_all(scratch).unwrap();
+        assert_eq!(copied, "both");
     }
 
     #[test]

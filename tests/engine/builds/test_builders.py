@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_dagger_rust import DaggerRustError
 from pytest_dagger_rust.builds import builders
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import dagger
 
     from pytest_dagger_rust import Engine
+    from tests.engine.scenario import Scenario
 
 
 @pytest.mark.parametrize("name_of", [builders.identity, builders.content])
@@ -34,3 +36,16 @@ def test_another_builder_has_another_name(
     names = [engine.call(name_of, other) for other in others]
     assert len(set(names)) == len(others)
     assert engine.call(name_of, container.with_env_variable("SOME", "thing")) == names[1]
+
+
+def test_a_service_of_a_builder_does_not_start(
+    engine: Engine, make_scenario: Callable[[dict[str, str]], Scenario]
+) -> None:
+    """The build fails and says why, and the engine lives on."""
+    # An exec that fails before its program runs ends an engine of 0.19 where `client.directory()` is mounted.
+    scenario = make_scenario({"Cargo.toml": '[package]\nname = "app"\n', "src/main.rs": "fn main() {}\n"})
+    service = scenario.builder.with_exposed_port(9).as_service(args=["false"])
+    scenario.builder = scenario.builder.with_service_binding("db", service)
+    with pytest.raises(DaggerRustError, match="db"):
+        scenario.build()
+    assert engine.call(engine.client.version)
