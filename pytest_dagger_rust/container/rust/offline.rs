@@ -143,8 +143,8 @@ mod tests {
 
     #[test]
     fn several_versions_of_a_package_are_in_one_file_of_an_index() {
-        let mut locked = Locked::default();
-        locked.packages = ["1.0.0", "2.0.0"].map(|version| ("serde".into(), version.into())).into();
+        let packages = ["1.0.0", "2.0.0"].map(|version| ("serde".into(), version.into())).into();
+        let locked = Locked { packages, ..Locked::default() };
         let scratch = std::env::temp_dir().join(format!("agent-offline-{}", std::process::id()));
         let (from, to) = (scratch.join("from"), scratch.join("to"));
         fs::create_dir_all(from.join(".cache/se/rd")).unwrap();
