@@ -9,6 +9,7 @@ explains the details.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import hashlib
@@ -103,7 +104,22 @@ class Made:
 
 
 async def run_build(request: BuildRequest, started: float) -> Made:
-    """Run the execs of a build that began at `started`, in seconds since the epoch."""
+    """Run the execs of a build that began at `started`, in seconds since the epoch.
+
+    The runtime container's image is pulled meanwhile: one that cannot be is known before cargo has ended.
+    """
+    async with engine_errors():
+        building = asyncio.ensure_future(_run_build(request, started))
+        pulling = asyncio.ensure_future(request.runtime.sync())
+        try:
+            made, _ = await asyncio.gather(building, pulling)
+        finally:
+            building.cancel()
+            pulling.cancel()
+    return made
+
+
+async def _run_build(request: BuildRequest, started: float) -> Made:
     import dagger  # noqa: PLC0415 - importing dagger takes most of a second
 
     name = _digest(str(request.workspace.root), *request.source_arguments(), *_pairs(request.options))
@@ -232,7 +248,7 @@ async def _sources(
     """Build on a layer of dependencies, or skip the layer named `skipped_layer`."""
     run = _exec(step, "sources", packed, step.request.source_arguments(), restored, skipped_layer)
     out = run.container.directory(OUT)
-    async with build_errors(functools.partial(_read_failure, step)):
+    async with build_errors(functools.partial(_read_failure, step), step.request.workspace.root):
         return _Output(out, await out.file("report.json").contents())
 
 

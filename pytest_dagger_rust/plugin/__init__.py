@@ -14,7 +14,7 @@ import pytest
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
 from pytest_dagger_rust.plugin import configuration, fixtures, hypothesis_tests, marks, overrides, transcripts
 from pytest_dagger_rust.plugin.display import BuildReporting
-from pytest_dagger_rust.plugin.error_reports import write_message
+from pytest_dagger_rust.plugin.error_reports import Deduplicator, without_frames, write_message
 from pytest_dagger_rust.plugin.fixtures import (
     _dagger_engine,  # pyright: ignore[reportPrivateUsage]
     _rust_build_options,  # pyright: ignore[reportPrivateUsage]
@@ -89,6 +89,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.stash[SETTINGS_KEY] = configuration.read(config)
     config.pluginmanager.register(transcripts, "dagger_rust_sections")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Deduplicator(config), "dagger_rust_errors")
     config.stash[REPORTING_KEY] = BuildReporting(config)
     config.pluginmanager.register(config.stash[REPORTING_KEY], "dagger_rust_reporting")
     if config.stash[SETTINGS_KEY]["shell"]:
@@ -192,12 +194,29 @@ def pytest_fixture_setup(
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show an error of a fixture as its message alone."""
-    report = yield
+    """Show an error of a fixture or of a Rust test as its message alone, and one in a test where the test stands."""
     error = call.excinfo.value if call.excinfo is not None else None
-    if call.when == "setup" and call.excinfo is not None and isinstance(error, DaggerRustError):
-        place = None
+    place = None
+    if call.excinfo is not None:
         if isinstance(error, ConfigurationError):
             place = overrides.place_in_tests(call.excinfo, item.config.rootpath)
-        write_message(report, error, place)
+        if not item.config.getoption("fulltrace", False):
+            call.excinfo = without_frames(call.excinfo)
+    report = yield
+    is_alone = call.when == "setup" or item.get_closest_marker("rust_test") is not None
+    if isinstance(error, DaggerRustError) and is_alone:
+        write_message(report, error, item.config.rootpath, place)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Show an error of the Rust tests' build as its message alone."""
+    report = yield
+    call: pytest.CallInfo[Any] | None = getattr(report, "call", None)
+    error = call.excinfo.value if call is not None and call.excinfo is not None else None
+    if isinstance(error, DaggerRustError):
+        write_message(report, error, collector.config.rootpath)
     return report

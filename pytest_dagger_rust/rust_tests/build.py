@@ -96,7 +96,7 @@ async def build_tests(
             workspace,
             options,
             builder,
-            builder,
+            runner or builder,
             tuple(excludes),
             Path(folder),
             caches or Caches(),

@@ -33,7 +33,7 @@ FACTS = BuildFacts(
     "/repo",
     started=1.0e9,
     seconds=12.5,
-    cache="partly",
+    state="partly rebuilt",
     compiled=("serde", "app"),
     fresh=("log",),
     steps={"cargo": 11.0},
@@ -85,7 +85,7 @@ def test_the_page_is_well_formed_and_needs_nothing_else() -> None:
 def test_a_failed_build_has_a_page_too() -> None:
     """Without anything compiled there is the error, and no empty tables."""
     failed = replace(
-        FACTS, cache="failed", error="could not compile", timings=(), compiled=(), steps={}, sizes={}
+        FACTS, state="failed", error="could not compile", timings=(), compiled=(), steps={}, sizes={}
     )
     text = html_report.page([replace(failed, caches={}, findings=())], [], title="x")
     assert "could not compile" in text
