@@ -65,7 +65,9 @@ def without_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> pytest.Excep
     for frame in reversed(kept):
         shorter = TracebackType(shorter, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
     # pytest goes back to the traceback itself, whatever an ExceptionInfo has been told of it.
-    return pytest.ExceptionInfo.from_exception(error.with_traceback(shorter))
+    made: Any = pytest.ExceptionInfo
+    shown: pytest.ExceptionInfo[BaseException] = made.from_exception(error.with_traceback(shorter))
+    return shown
 
 
 def _frames(traceback: TracebackType | None) -> Iterator[TracebackType]:
@@ -155,7 +157,7 @@ class Deduplicator:
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, None, None]:
         """Have pytest write the first report of each error only, and count them all."""
         stats: dict[str, list[Any]] = terminalreporter.stats
-        counted = {name: stats[name] for name in ("error", "failed") if name in stats}
+        counted: dict[str, list[Any]] = {name: stats[name] for name in ("error", "failed") if name in stats}
         later: set[int] = set()
         for known in self._known.values():
             later.update(map(id, known.reports[1:]))
