@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from pytest_dagger_rust.builds import messages
 from pytest_dagger_rust.builds.outcome import failure_text
 from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import DaggerRustError, EngineUnavailable, RustBuildError, StaleBinaryError
 
 if TYPE_CHECKING:
@@ -93,9 +94,7 @@ async def _explained(
     error: dagger.ExecError, read_failure: Callable[[], Awaitable[str]], root: Path
 ) -> DaggerRustError:
     prefix = "pytest-dagger-rust: "
-    said = "\n".join(
-        line.removeprefix(prefix) for line in error.stderr.splitlines() if line.startswith(prefix)
-    )
+    said = "\n".join(line.removeprefix(prefix) for line in lines_of(error.stderr) if line.startswith(prefix))
     if error.exit_code == NOT_PROVED:
         return StaleBinaryError(said)
     if error.exit_code == SOURCES_CHANGED:

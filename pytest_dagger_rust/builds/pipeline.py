@@ -35,6 +35,7 @@ from pytest_dagger_rust.builds.failures import (
 from pytest_dagger_rust.builds.outcome import build_report, layer_of
 from pytest_dagger_rust.builds.source_tree import outside_paths, source_entries, tree_base
 from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import DaggerRustError
 from pytest_dagger_rust.skeleton.stubs import STUB_MARKER
 
@@ -200,7 +201,7 @@ async def _dependency_failure(step: _Step, build_id: str) -> str:
     workspace = step.request.workspace
     if is_about_others(failure, {item.name for item in (*workspace.packages, *workspace.local_packages)}):
         raise failure
-    return next(iter(str(failure).splitlines()), "cargo failed")
+    return next(iter(lines_of(str(failure))), "cargo failed")
 
 
 def _packed(step: _Step, outside: Sequence[str], cache: Path | None) -> archive.Archive:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
+from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import EngineUnavailable
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class CliSession:
     def log_tail(self, lines: int = 5) -> str:
         """Return the last lines of what the CLI logged, indented."""
         text = self.log.read_text("utf-8", "replace") if self.log.exists() else ""
-        return "\n".join(f"  dagger: {line}" for line in text.splitlines()[-lines:])
+        return "\n".join(f"  dagger: {line}" for line in lines_of(text)[-lines:])
 
     def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
         """End the process, kindly first; the engine drops whatever it was running for it."""

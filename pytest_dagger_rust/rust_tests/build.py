@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.builds.pipeline import VOLUME, BuildRequest, run_build
 from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import DaggerRustError
 from pytest_dagger_rust.run.inputs import HostInputs
 
@@ -183,7 +184,7 @@ def _doctests(said: AgentReport) -> Iterator[RustTestBinary]:
 
 def listed_names(text: str) -> list[str]:
     """Return the tests that a harness lists."""
-    return [found["name"] for line in text.splitlines() if (found := _LISTED.fullmatch(line))]
+    return [found["name"] for line in lines_of(text) if (found := _LISTED.fullmatch(line))]
 
 
 def _environment(record: Record) -> dict[str, str]:

@@ -167,14 +167,6 @@ def artifact(package: str, *, fresh: bool = False, version: str = "1.0.0") -> Ar
     return Artifact(package, package, version, ("lib",), ("lib",), (), (), None, fresh)
 
 
-LOCK = """
-[[package]]
-name = "app"
-version = "1.0.0"
-dependencies = ["syn 2.0.0", "late"]
-"""
-
-
 def test_timelines_are_read() -> None:
     """A package lasts from its start to its last artifact; stubs and fresh ones do not count."""
     starts, ends = [("syn", 1.0), ("app", 3.1)], [2.0, 3.0, 3.5, 4.0, 5.0]
@@ -185,7 +177,7 @@ def test_timelines_are_read() -> None:
         artifact("app"),
         artifact("app", version="0.0.0-skeleton"),
     ]
-    assert read_timings(starts, ends, said, LOCK) == (
+    assert read_timings(starts, ends, said, {"app": ["syn", "late"]}) == (
         Timing("syn", 1.0, 3.0, None),
         Timing("app", 3.1, 4.0, "syn"),
     )
