@@ -15,6 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
 import tomli
+from packaging.tags import sys_tags
+from packaging.utils import parse_wheel_filename
 
 from pytest_dagger_rust.builds import archive
 from pytest_dagger_rust.builds.pipeline import INPUT, OUT, PACKAGES, VOLUME
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 
 _CONFIG = "/pytest-dagger-rust-python"
 _VERSION = re.compile(r"3\.(\d+)")
-_TAGS = re.compile(r"-cp3(?P<minor>\d+)-(?P<abi>abi3|cp3\d+)-\w+\.whl$")
 
 
 @dataclass(frozen=True)
@@ -63,18 +64,25 @@ class Wheel:
 
 
 def _unfit(name: str) -> str | None:
-    tags = _TAGS.search(name)
-    if tags is None:
+    """Return why this interpreter cannot import a wheel, None if it can.
+
+    Source: https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/
+    """
+    tags, here = parse_wheel_filename(name)[-1], list(sys_tags())
+    if not tags.isdisjoint(here):
         return None
-    here, there = sys.version_info.minor, int(tags["minor"])
-    if not sys.platform.startswith("linux"):
-        return f"is for Linux, but this machine runs {sys.platform}: install it in a container."
-    if here == there or (tags["abi"] == "abi3" and here > there):
-        return None
-    return (
-        f"is for Python 3.{there}, and this is Python 3.{here}.\n"
-        f"  Leave `python` out to build for this Python, or install the wheel in a container with Python 3.{there}."
-    )
+    said = " or ".join(sorted({f"{tag.interpreter}-{tag.abi}" for tag in tags}))
+    if {(tag.interpreter, tag.abi) for tag in tags}.isdisjoint((tag.interpreter, tag.abi) for tag in here):
+        python = (
+            f"Python {sys.version_info.major}.{sys.version_info.minor} ({here[0].interpreter}-{here[0].abi})"
+        )
+        hint = (
+            "Leave `python` out to build for this Python, or install the wheel in a container with that one."
+        )
+        return f"is for {said}, and this is {python}.\n  {hint}"
+    platforms = " or ".join(sorted({tag.platform for tag in tags}))
+    machine = f"{here[0].platform}" if sys.platform.startswith("linux") else sys.platform
+    return f"is for {platforms}, and this machine is {machine}.\n  Install the wheel in a container."
 
 
 @dataclass(frozen=True)
