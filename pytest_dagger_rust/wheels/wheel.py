@@ -12,9 +12,8 @@ import weakref
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-import tomli
 from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
 
@@ -24,7 +23,7 @@ from pytest_dagger_rust.builds.source_tree import source_tree
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
 from pytest_dagger_rust.rust_build import build
-from pytest_dagger_rust.wheels import maturin
+from pytest_dagger_rust.wheels import maturin, project
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -154,7 +153,12 @@ def _project(request: WheelRequest) -> Path:
     """Return the folder maturin runs in: the package's, or the root if only it has a `pyproject.toml`."""
     own = (request.workspace.root / request.member().manifest_path).parent
     root = request.workspace.root
-    return root if not _is_project(own) and _is_project(root) else own
+    if _is_project(own):
+        return own
+    if not _is_project(root):
+        project.check_inside(root, request.package)
+        return own
+    return root
 
 
 def _is_project(folder: Path) -> bool:
@@ -169,19 +173,9 @@ def _config(python: str) -> str:
 
 def _options(request: WheelRequest, folder: Path) -> CargoOptions:
     """Return the options of the library's build: the configured ones, and those of `[tool.maturin]`."""
-    settings: dict[str, Any] = {}
-    if _is_project(folder):
-        project = tomli.loads((folder / "pyproject.toml").read_text("utf-8"))
-        settings = cast("dict[str, Any]", project.get("tool", {}).get("maturin", {}))
-    env = {"PYO3_CONFIG_FILE": _CONFIG, "PYO3_BUILD_EXTENSION_MODULE": "1", **request.options.env}
-    return dataclasses.replace(
-        request.options,
-        packages=(request.package,),
-        bins=(),
-        examples=(),
-        features=(*request.options.features, *settings.get("features", ())),
-        env=env,
-    )
+    options = project.options_of(folder / "pyproject.toml", request.options, request.python)
+    env = {"PYO3_CONFIG_FILE": _CONFIG, "PYO3_BUILD_EXTENSION_MODULE": "1", **options.env}
+    return dataclasses.replace(options, packages=(request.package,), bins=(), examples=(), env=env)
 
 
 async def _packed(

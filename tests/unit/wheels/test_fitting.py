@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 import sysconfig
 import zipfile
-from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from packaging.tags import sys_tags
 
 from pytest_dagger_rust import ConfigurationError
 from pytest_dagger_rust.wheels.wheel import Wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MINE = f"cp3{sys.version_info.minor}"
 MACHINE = sysconfig.get_platform().replace("-", "_").replace(".", "_")

@@ -22,7 +22,11 @@ for word; do case $word in --target=*) mkdir -p "${{word#--target=}}/bin"; : > "
 @pytest.fixture
 def without_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An environment without pip, and a folder that is all of PATH besides the system's."""
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+    def find_nothing(_: str) -> None:
+        pass
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_nothing)
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     return tmp_path
