@@ -10,6 +10,7 @@ import tomli
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from pytest_dagger_rust.errors import ConfigurationError
+from pytest_dagger_rust.manifests.toml_values import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,9 +46,8 @@ def options_of(file: Path, options: CargoOptions, python: str) -> CargoOptions:
         document: dict[str, Any] = tomli.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{file}: it cannot be read: {error}.") from None
-    tool: Any = document.get("tool", {})
-    settings: dict[str, Any] = tool.get("maturin", {}) if isinstance(tool, dict) else {}  # pyright: ignore[reportUnknownMemberType]
-    return _Project(file, settings).applied(options, python)
+    tool = table(document.get("tool"))
+    return _Project(file, table(tool.get("maturin"))).applied(options, python)
 
 
 def check_inside(root: Path, package: str) -> None:
