@@ -16,6 +16,7 @@ from pytest_dagger_rust.plugin.collection_fixtures import session_fixture
 from pytest_dagger_rust.plugin.rust_items import RustFile, RustTest
 from pytest_dagger_rust.plugin.rust_order import Order, Rules
 from pytest_dagger_rust.plugin.rust_sources import RustSources
+from pytest_dagger_rust.plugin.xdist import is_worker
 from pytest_dagger_rust.rust_tests import doctests
 from pytest_dagger_rust.rust_tests.cases import ListingError, name_parts
 from pytest_dagger_rust.rust_tests.jobs import run_jobs
@@ -181,7 +182,7 @@ class RustTests:
         failures = max(0, (item.config.getoption("maxfail") or 0) - item.session.testsfailed)
         if limit := time_limit(item):
             return Turn(failures, min(BUDGET, limit / 2), puts_back=True)
-        return Turn(failures, puts_back=hasattr(self._config, "workerinput"))
+        return Turn(failures, puts_back=is_worker(self._config))
 
     def outcome_of(self, case: RustTestCase, result: RunResult) -> Outcome:
         """Read how a test ended from the result of its job."""
