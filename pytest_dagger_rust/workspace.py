@@ -30,6 +30,7 @@ from pytest_dagger_rust.skeleton.skeleton import Plan, Skeleton, make_skeleton
 
 if TYPE_CHECKING:
     from pytest_dagger_rust.manifests.manifest import Manifest
+    from pytest_dagger_rust.manifests.toolchain import Toolchain
 
 __all__ = ["Package", "RustWorkspace", "Skeleton", "Target"]
 
@@ -72,6 +73,11 @@ class RustWorkspace:
             if package.name == name:
                 return package
         raise KeyError(name)
+
+    @property
+    def toolchain_file(self) -> Toolchain:
+        """What the toolchain file says that counts for the workspace; it is empty where there is none."""
+        return self._plan.toolchain
 
     def skeleton(self, lock: str | None = None) -> Skeleton:
         """Return the skeleton that its dependencies are compiled from.

@@ -34,7 +34,7 @@ from pytest_dagger_rust.skeleton.real_sources import content_digest, files_below
 from pytest_dagger_rust.skeleton.stubs import STUB_MARKER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pytest_dagger_rust.manifests.boundary import Tree
     from pytest_dagger_rust.manifests.cargo_config import CargoConfig
@@ -216,7 +216,15 @@ def _sources(plan: Plan) -> set[str]:
         for folder in config.vendored_folders():
             plan.tree.require(folder, named_by=config.path)
             found.update(files_below(plan.tree, folder))
-    return found
+    return found | set(_toolchain_files(plan))
+
+
+def _toolchain_files(plan: Plan) -> Iterable[str]:
+    """Return the files of a toolchain that lies in the repository; any other is the image's."""
+    folder = plan.toolchain.folder
+    if folder is None or not plan.tree.admits(folder) or plan.tree.kind(folder) != "folder":
+        return ()
+    return files_below(plan.tree, folder)
 
 
 def _digest(plan: Plan, files: Mapping[str, str], sources: tuple[str, ...]) -> str:

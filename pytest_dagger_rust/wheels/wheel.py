@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import tomli
 
-from pytest_dagger_rust.builds import archive
-from pytest_dagger_rust.builds.pipeline import INPUT, OUT, PACKAGES, VOLUME
+from pytest_dagger_rust.builds import archive, toolchains
+from pytest_dagger_rust.builds.execs import INPUT, OUT, PACKAGES, VOLUME
 from pytest_dagger_rust.builds.source_tree import source_tree
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
@@ -191,6 +191,8 @@ async def _packed(
         )
     base, entries = source_tree(request.workspace, request.excludes)
     program = built.agents.builder
+    parts = (request.client, request.workspace, request.options)
+    builder = await toolchains.installed(*parts, builder, program)
     with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as scratch:
         tree = archive.pack(entries, Path(scratch))
         report, library = f"{INPUT}/report.json", f"{INPUT}/{shared[0]}"
@@ -205,6 +207,7 @@ async def _packed(
                 "report": report,
                 "folder": PurePosixPath(folder.relative_to(base)).as_posix(),
                 "python": request.python,
+                "toolchain": toolchains.chosen_in(request.workspace, request.options),
             }
         )
         # A volume of another owner is another volume.

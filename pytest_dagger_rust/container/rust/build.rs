@@ -24,7 +24,7 @@ use crate::record;
 use crate::sync::{apply, sync, Inputs};
 use crate::tree;
 use crate::volume::{relative, started, Volume, MOST_DEPENDENCIES};
-use crate::{failed, offline, packages};
+use crate::{failed, offline, packages, toolchain};
 
 /// To be raised when the format of the report changes.
 const FORMAT: u64 = 1;
@@ -41,6 +41,7 @@ const LARGEST: u64 = 1 << 30;
 /// --restored                    what the dependency build copied out
 /// --skipped                     names the dependency build that is skipped
 /// --marker                      what every stub has in it
+/// --toolchain                   a file with the name of rustup's toolchain to use
 pub const OPTIONS: &[&str] = &[
     "volume",
     "packages",
@@ -56,6 +57,7 @@ pub const OPTIONS: &[&str] = &[
     "restored",
     "skipped",
     "marker",
+    "toolchain",
 ];
 
 pub fn dependencies(options: &Options) -> Outcome<()> {
@@ -122,6 +124,7 @@ impl<'a> Build<'a> {
     /// Waits for the volume, and brings its tree up to date.
     fn begin(options: &'a Options) -> Outcome<Build<'a>> {
         cargo::guard();
+        toolchain::choose(options)?;
         let mut steps = Steps { last: Instant::now(), taken: Vec::new() };
         packages::share(&options.path("packages")?)?;
         let volume = Volume::open(&options.path("volume")?, options.text("clear")?)?;

@@ -21,6 +21,7 @@ mod record;
 mod subcommands;
 mod sync;
 mod tar;
+mod toolchain;
 mod tree;
 mod volume;
 mod wheel;
@@ -37,6 +38,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("failure", failed::OPTIONS, failed::main),
     ("find", wheel::FIND_OPTIONS, wheel::find),
     ("record", record::OPTIONS, record::main),
+    ("toolchain", toolchain::OPTIONS, toolchain::main),
     ("wheel", wheel::OPTIONS, wheel::main),
 ];
 
