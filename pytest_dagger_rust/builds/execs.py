@@ -117,13 +117,14 @@ def prepare(
             "digest": packed.digest,
             "base": f"{INPUT}/{packed.base.name}" if packed.base else None,
             "root": step.root,
+            "lock": request.workspace.lock_file.relative_to(step.base).as_posix(),
             "build-id": build_id,
             "variables": variables,
             "clear": request.caches.clear or None,
             "restored": RESTORED if restored is not None else None,
             "skipped": skipped_layer or None,
             "marker": STUB_MARKER,
-            "toolchain": toolchains.chosen_in(request.workspace, request.options),
+            **toolchains.choice(request.workspace, request.options, step.base),
         }
     )
     command = [agent.PROGRAM, _SUBCOMMANDS[phase], *options, "--", *arguments]

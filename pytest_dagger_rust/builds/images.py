@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # With the platform after it, as `1.95-x86_64-unknown-linux-gnu`, it is the same image.
-_VERSION = re.compile(r"(?P<version>1\.(?P<minor>\d+)(\.\d+)?)(-[a-z].*)?\Z")
+_VERSION = re.compile(r"(?P<version>1\.(?P<minor>\d+)(\.\d+)?)(-[a-z0-9]+_.*)?\Z")
 
 # The first Rust release whose images are published for Debian trixie.
 _FIRST_ON_TRIXIE = 89

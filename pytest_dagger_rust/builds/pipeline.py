@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_dagger_rust.builds import archive, base_archive, builders, toolchains
 from pytest_dagger_rust.builds.agent_report import read_report
+from pytest_dagger_rust.builds.ahead import compiled_ahead
 from pytest_dagger_rust.builds.caches import DEPENDENCIES, UNUSED
 from pytest_dagger_rust.builds.execs import (
     OUT,
@@ -73,12 +74,14 @@ async def run_build(request: BuildRequest, started: float) -> Made:
     """Run the execs of a build that began at `started`, in seconds since the epoch."""
     import dagger  # noqa: PLC0415 - importing dagger takes most of a second
 
+    request = replace(request, workspace=request.workspace.with_variables(request.options.env))
     name = digest(str(request.workspace.root), *request.source_arguments(), *pairs(request.options))
     async with engine_errors():
         volume = await _volume_key(request)
         async with request.caches.turn(name[:24]):
             try:
-                made = await _run(request, volume)
+                async with compiled_ahead(request, is_first=request.caches.are_unknown(volume)):
+                    made = await _run(request, volume)
             except dagger.ExecError as error:
                 if not agent.lacks_libc(error):
                     raise

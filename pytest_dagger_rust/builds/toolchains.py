@@ -7,6 +7,7 @@ but what its toolchain file says: the engine keeps its result until the file cha
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.container import agent
@@ -27,9 +28,17 @@ def is_named(workspace: RustWorkspace, options: CargoOptions) -> bool:
     return "RUSTUP_TOOLCHAIN" in options.env or (file.path is not None and file.folder is None)
 
 
-def chosen_in(workspace: RustWorkspace, options: CargoOptions) -> str | None:
-    """Return the file in which the agent finds the name of the toolchain to use, None where none is chosen."""
-    return _CHOSEN if is_named(workspace, options) else None
+def choice(workspace: RustWorkspace, options: CargoOptions, base: Path) -> dict[str, str | None]:
+    """Return the options that name the toolchain for the agent, none where cargo's own choice is right.
+
+    `base` is the folder that the tree in the container is made from.
+    """
+    if is_named(workspace, options):
+        return {"toolchain": _CHOSEN}
+    folder = Path(workspace.toolchain_file.folder or "/")
+    # Any other is the image's.
+    is_sent = folder.is_relative_to(workspace.boundary) and folder.is_relative_to(base) and folder.is_dir()
+    return {"toolchain-folder": folder.relative_to(base).as_posix() if is_sent else None}
 
 
 async def installed(
@@ -49,12 +58,13 @@ async def installed(
     return (
         builder.with_mounted_directory(_FOLDER, place, owner=await builder.user())
         .with_mounted_file(agent.PROGRAM, program)
-        .with_exec([agent.PROGRAM, "toolchain", *_words(workspace, options)])
+        .with_exec([agent.PROGRAM, "toolchain", *words(workspace, options)])
         .without_mount(agent.PROGRAM)
     )
 
 
-def _words(workspace: RustWorkspace, options: CargoOptions) -> list[str]:
+def words(workspace: RustWorkspace, options: CargoOptions) -> list[str]:
+    """Return the options for the agent: all that rustup is to install, and its own variables."""
     file = workspace.toolchain_file
     values: list[tuple[str, str]] = [("into", _CHOSEN)]
     values += [(name, value) for name in ("channel", "profile") if (value := getattr(file, name))]

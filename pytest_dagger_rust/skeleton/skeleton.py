@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import tomli_w
 
-from pytest_dagger_rust.manifests.cargo_config import lock_path
 from pytest_dagger_rust.manifests.lockfile import STUB_VERSION
 from pytest_dagger_rust.manifests.patches import Patches
 from pytest_dagger_rust.skeleton import selection, stubs
@@ -97,6 +96,7 @@ class Plan:
     patches: tuple[Patch, ...]
     configs: tuple[CargoConfig, ...]
     toolchain: Toolchain
+    lock_path: str
 
     @property
     def members(self) -> tuple[Package, ...]:
@@ -155,9 +155,7 @@ def _files(plan: Plan, patches: Patches, lock: Lock | None) -> dict[str, str]:
     files.update({plan.relative(path): tomli_w.dumps(document) for path, document in documents.items()})
     if lock is not None:
         versions = {item.package.name: item.package.version for item in plan.stubs}
-        files[plan.relative(lock_path(plan.configs, plan.root.directory))] = lock.masked(
-            versions, patches.unused()
-        )
+        files[plan.relative(plan.lock_path)] = lock.masked(versions, patches.unused())
     return files
 
 

@@ -207,7 +207,7 @@ async def _packed(
                 "report": report,
                 "folder": PurePosixPath(folder.relative_to(base)).as_posix(),
                 "python": request.python,
-                "toolchain": toolchains.chosen_in(request.workspace, request.options),
+                **toolchains.choice(request.workspace, request.options, base),
             }
         )
         # A volume of another owner is another volume.

@@ -31,8 +31,12 @@ pub fn main(options: &Options) -> Outcome<()> {
     fs::write(&into, name).at(&into)
 }
 
-/// Has all programs that are started from now on use the toolchain that was written into a file.
-pub fn choose(options: &Options) -> Outcome<()> {
+/// Has all programs that are started from now on use the toolchain that was written into the file --toolchain, or that
+/// lies in the tree's --toolchain-folder.
+pub fn choose(options: &Options, tree: &Path) -> Outcome<()> {
+    if let Some(folder) = options.optional("toolchain-folder") {
+        std::env::set_var(VARIABLE, tree.join(folder));
+    }
     let Some(path) = options.optional("toolchain") else { return Ok(()) };
     let name = files::read(Path::new(path), 1 << 10).at(Path::new(path))?;
     if !name.is_empty() {
@@ -65,7 +69,7 @@ impl Rustup<'_> {
 
     fn variable(&self, name: &str) -> Option<String> {
         let given = self.options.all("env").into_iter().filter_map(|pair| pair.to_str()?.split_once('='));
-        let given = given.filter(|(known, _)| *known == name).map(|(_, value)| value.to_string()).last();
+        let given = given.filter(|(known, _)| *known == name).map(|(_, value)| value.to_string()).next_back();
         given.or_else(|| std::env::var(name).ok()).filter(|value| !value.is_empty())
     }
 

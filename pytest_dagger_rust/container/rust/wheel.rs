@@ -23,7 +23,8 @@ const CARGO: &str = "PYTEST_DAGGER_RUST_CARGO";
 const LARGEST: u64 = 1 << 30;
 
 /// `agent wheel --volume FOLDER --packages FOLDER --out FOLDER --archive FILE --digest SHA256 --library FILE
-/// --report FILE --folder FOLDER --python VERSION --toolchain FILE`
+/// --report FILE --folder FOLDER --python VERSION --toolchain FILE
+/// --toolchain-folder FOLDER`
 ///
 /// The archive is the source tree, to lie where the library was compiled; the report is that of its build.
 pub const OPTIONS: &[&str] = &[
@@ -38,6 +39,7 @@ pub const OPTIONS: &[&str] = &[
     "folder",
     "python",
     "toolchain",
+    "toolchain-folder",
 ];
 
 /// `agent find --name PROGRAM --out FILE`
@@ -46,7 +48,7 @@ pub const FIND_OPTIONS: &[&str] = &["name", "out"];
 pub fn main(options: &Options) -> Outcome<()> {
     let (volume, out, folder) = (options.path("volume")?, options.path("out")?, options.path("folder")?);
     let tree = volume.join("files");
-    toolchain::choose(options)?;
+    toolchain::choose(options, &tree)?;
     fs::create_dir_all(&tree).at(&tree)?;
     let inputs = Inputs::read(options)?;
     inputs.extract(&tree, &inputs.index)?;
