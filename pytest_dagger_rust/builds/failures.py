@@ -10,7 +10,7 @@ import signal
 from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from pytest_dagger_rust.builds import messages
+from pytest_dagger_rust.builds import builder_faults, messages
 from pytest_dagger_rust.builds.outcome import failure_text
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.diagnostics import lines_of
@@ -56,6 +56,8 @@ async def engine_errors() -> AsyncGenerator[None]:
     try:
         yield
     except dagger.QueryError as error:
+        if isinstance(error, dagger.ExecError) and (fault := builder_faults.explained(error)):
+            raise fault from None
         reason = str(error).rpartition(": ")[2]
         if image := _NO_IMAGE.match(str(error)):
             hint = "Check its name, and that its registry can be reached from the engine."

@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.builds.caches import Caches
-from pytest_dagger_rust.builds.pipeline import VOLUME, BuildRequest, run_build
+from pytest_dagger_rust.builds.execs import VOLUME, BuildRequest
+from pytest_dagger_rust.builds.pipeline import run_build
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import DaggerRustError
@@ -104,7 +105,7 @@ async def build_tests(
             tests=True,
         )
         made = await run_build(request, started)
-    container = await _with_surroundings(runner or builder, made)
+    container = await _with_surroundings(runner or made.builder, made)
     # cargo reports them as they finish; every pytest-xdist worker needs the same order.
     found = (*_binaries(workspace, made.said), *_doctests(made.said))
     binaries = tuple(sorted(found, key=lambda b: (b.src_path, b.kind == "doc", b.kind, b.target)))

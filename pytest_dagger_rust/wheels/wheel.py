@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
 
-from pytest_dagger_rust.builds import archive
-from pytest_dagger_rust.builds.pipeline import INPUT, OUT, PACKAGES, VOLUME
+from pytest_dagger_rust.builds import archive, toolchains
+from pytest_dagger_rust.builds.execs import INPUT, OUT, PACKAGES, VOLUME
 from pytest_dagger_rust.builds.source_tree import source_tree
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
@@ -193,6 +193,8 @@ async def _packed(
         )
     base, entries = source_tree(request.workspace, request.excludes)
     program = built.agents.builder
+    parts = (request.client, request.workspace, request.options)
+    builder = await toolchains.installed(*parts, builder, program)
     with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as scratch:
         tree = archive.pack(entries, Path(scratch))
         report, library = f"{INPUT}/report.json", f"{INPUT}/{shared[0]}"
@@ -207,6 +209,7 @@ async def _packed(
                 "report": report,
                 "folder": PurePosixPath(folder.relative_to(base)).as_posix(),
                 "python": request.python,
+                **toolchains.choice(request.workspace, request.options, base),
             }
         )
         # A volume of another owner is another volume.
