@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
-from pytest_dagger_rust.plugin import configuration, fixtures, hypothesis_tests, marks, overrides, transcripts
+from pytest_dagger_rust.plugin import (
+    configuration,
+    fixtures,
+    forgotten_await,
+    hypothesis_tests,
+    marks,
+    overrides,
+    transcripts,
+)
 from pytest_dagger_rust.plugin.display import BuildReporting
 from pytest_dagger_rust.plugin.error_reports import write_message
 from pytest_dagger_rust.plugin.fixtures import (
@@ -23,6 +31,7 @@ from pytest_dagger_rust.plugin.fixtures import (
     cached_rust_build,
     cached_rust_build_factory,
     dagger_client,
+    rust_build,
     rust_builder_container,
     rust_builder_image,
     rust_cargo_options,
@@ -48,6 +57,7 @@ __all__ = [
     "cached_rust_build",
     "cached_rust_build_factory",
     "dagger_client",
+    "rust_build",
     "rust_builder_container",
     "rust_builder_image",
     "rust_cargo_options",
@@ -175,6 +185,12 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse a marker that has no effect."""
     marks.check_item(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that forgot an `await`."""
+    return (yield from forgotten_await.check(item))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pytest_dagger_rust.builds.options import CargoOptions
-from pytest_dagger_rust.errors import ConfigurationError
+from pytest_dagger_rust.errors import ConfigurationError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -181,11 +181,7 @@ def check_names(source: str, names: Iterable[str], known: Iterable[str]) -> None
     known = sorted(known)
     for name in names:
         if name not in known:
-            import difflib  # noqa: PLC0415 - for mistakes only
-
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
-            raise ConfigurationError(f"there is no {source} {name}. {hint}")
+            raise ConfigurationError(f"there is no {source} {name}. {nearest(name, known)}")
 
 
 def _first_given(

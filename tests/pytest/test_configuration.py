@@ -204,7 +204,7 @@ def test_a_mistake_made_in_an_override(bare_project: Project) -> None:
     result = bare_project.pytest(any="def test_any(rust_cargo_options):\n    pass\n")
     result.stdout.fnmatch_lines(
         [
-            "ConfigurationError: CargoOptions: features takes a tuple of names, not 'one'.",
+            "ConfigurationError: CargoOptions: features takes a list of names, not 'one'.",
             "  at conftest.py:6, in rust_cargo_options",
         ]
     )

@@ -121,7 +121,7 @@ def test_any_text_is_read_or_refused_as_a_configuration_error(name: str, value: 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"packages": "app"}, "takes a tuple of names, not 'app'"),
+        ({"packages": "app"}, "takes a list of names, not 'app'"),
         ({"packages": ["--evil"]}, "is not a name cargo takes"),
         ({"features": ["a b"]}, "is not a name cargo takes"),
         ({"profile": ""}, "is not a name cargo takes"),
