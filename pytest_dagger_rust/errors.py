@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,8 +17,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     import difflib  # noqa: PLC0415 - for mistakes only
 
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, 1)
-    return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
+    # What all of them begin with would make any two of them look alike.
+    common = len(os.path.commonprefix([name, *known]))
+    rests = {other[common:]: other for other in known}
+    begun = [rest for rest in rests if rest.startswith(name[common:])] if len(name) > common else []
+    close = begun or difflib.get_close_matches(name[common:], rests, 1)
+    return f"Did you mean {rests[close[0]]}?" if close else f"There are: {', '.join(known)}."
 
 
 class DaggerRustError(Exception):

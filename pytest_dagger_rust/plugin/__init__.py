@@ -101,16 +101,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(transcripts, "dagger_rust_sections")
     config.stash[REPORTING_KEY] = BuildReporting(config)
     config.pluginmanager.register(config.stash[REPORTING_KEY], "dagger_rust_reporting")
-    if config.stash[SETTINGS_KEY]["shell"]:
+    if config.stash[SETTINGS_KEY]["shell_on_failure"]:
         from pytest_dagger_rust.plugin.shell import ShellOnFailure  # noqa: PLC0415 - for terminals only
 
-        source = config.stash[SETTINGS_KEY].sources["shell"]
+        source = config.stash[SETTINGS_KEY].sources["shell_on_failure"]
         config.pluginmanager.register(ShellOnFailure(config, source), "dagger_rust_shell")
     config.addinivalue_line("markers", marks.MARKER)
     config.addinivalue_line("markers", "rust_test: set on every Rust test")
     config.addinivalue_line("markers", "rust_ignored: set on every Rust test with #[ignore]")
     config.addinivalue_line("markers", "rust_alone: a Rust test that no other one runs beside")
-    if config.stash[SETTINGS_KEY]["tests"]:
+    if config.stash[SETTINGS_KEY]["collect_rust_tests"]:
         from pytest_dagger_rust.plugin.rust_collection import RustTests  # noqa: PLC0415 - only for runs with Rust tests
 
         tests = RustTests(config, config.stash[SETTINGS_KEY])

@@ -36,7 +36,7 @@ def check(item: pytest.Item) -> Generator[None, object, object]:
     return result
 
 
-def _failure(item: pytest.Item, call: unawaited.Call) -> pytest.fail.Exception:
+def _failure(item: pytest.Item, call: unawaited.Call) -> BaseException:
     place = f"{os.path.relpath(call.file, item.config.rootpath)}:{call.line}"
     name = _NAMES.get(call.name, f"{call.name}(...)")
     msg = f"{place}: {name} did nothing, because it was not awaited: {_advice(item, call.name)}."
