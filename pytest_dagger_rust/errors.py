@@ -18,7 +18,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     known = sorted(known)
     # What all of them begin with would make any two of them look alike.
-    common = len(os.path.commonprefix([name, *known]))
+    common = len(os.path.commonprefix([name, *known]))  # noqa: RUF071 - these are no paths
     rests = {other[common:]: other for other in known}
     begun = [rest for rest in rests if rest.startswith(name[common:])] if len(name) > common else []
     close = begun or difflib.get_close_matches(name[common:], rests, 1)
