@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
+from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.engine.connecting import Steps
 from pytest_dagger_rust.engine.plain import without_trace
 from pytest_dagger_rust.engine.telemetry import Receiver
@@ -192,7 +193,7 @@ class CliSession:
         text = ""
         with contextlib.suppress(OSError):
             text = self._log.read_text("utf-8", "replace") if self._log else ""
-        return "\n".join(f"  dagger: {line}" for line in without_trace(text).splitlines()[-lines:])
+        return "\n".join(f"  dagger: {line}" for line in lines_of(without_trace(text))[-lines:])
 
     def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
         """End the process, kindly first; the engine drops whatever it was running for it."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dagger_rust.plugin.error_reports import Deduplicator
 from pytest_dagger_rust.plugin.xdist import controller_of, is_worker
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ class BuildReporting:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._is_worker = is_worker(config)
-        self._deduplicator = Deduplicator()
         self._waited = 0.0
         self._workers_builds: list[BuildFacts] = []
         self._workers_waits: list[tuple[str, float]] = []
@@ -80,10 +78,8 @@ class BuildReporting:
         return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
-        """Hide the progress line while pytest writes, and shorten an error that was shown before."""
-        if not self._is_worker:
-            self._deduplicator.shorten(report, colours=self._config.get_terminal_writer().hasmarkup)
+    def pytest_runtest_logreport(self) -> Generator[None, None, None]:
+        """Hide the progress line while pytest writes."""
         with self._paused():
             return (yield)
 
