@@ -8,7 +8,6 @@ file of the tree; `packed` lists the paths whose content is in this archive. The
 from __future__ import annotations
 
 import errno
-import fnmatch
 import hashlib
 import io
 import os
@@ -19,11 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from pytest_dagger_rust.errors import WorkspaceError
+from pytest_dagger_rust.errors import ConfigurationError, WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import IO
+
+    from pathspec import GitIgnoreSpec
 
 # Folders that hold no input of a build. Cargo's target directory and most tools' caches mark themselves with a
 # CACHEDIR.TAG (https://bford.info/cachedir/), so they need no name here; `target` may be a module of the user's.
@@ -84,10 +85,11 @@ def text_entries(files: Iterable[tuple[str, str]]) -> Iterator[Entry]:
 def disk_entries(base: Path, folder: Path, excludes: Sequence[str] = ()) -> Iterator[Entry]:
     """Return entries for everything below `folder`, named relative to `base`.
 
-    Cache folders, folders of version control and whatever `excludes` matches are not entered. A pattern without a
-    slash is compared with each name, one with a slash with the path relative to `folder`.
+    Cache folders, folders of version control and whatever `excludes` matches are left out. The patterns are those of a
+    .gitignore file in `folder`.
 
-    Raises WorkspaceError for a name that no archive can carry, and for a file that cannot be read.
+    Raises ConfigurationError for what is not a pattern, and WorkspaceError for a name that no archive can carry and
+    for a file that cannot be read.
     """
     prefix = "" if folder == base else f"{folder.relative_to(base).as_posix()}/"
     is_excluded = _Excludes(excludes)
@@ -99,9 +101,10 @@ def disk_entries(base: Path, folder: Path, excludes: Sequence[str] = ()) -> Iter
             continue
         for child in children:
             path = inner + child.name
-            if is_excluded(child.name, path):
+            is_folder = child.is_dir(follow_symlinks=False)
+            if is_excluded(child.name, path, is_folder=is_folder):
                 continue
-            if child.is_dir(follow_symlinks=False):
+            if is_folder:
                 pending.append(f"{path}/")
             elif entry := _disk_entry(prefix + path, child.path):
                 yield entry
@@ -132,23 +135,36 @@ def _unless_too_long(error: OSError, path: Path) -> Exception:
 
 
 class _Excludes:
-    """Tells what is not packed. Most trees are many files and few patterns."""
+    """Tells what is not packed: the defaults, and what a .gitignore file of these patterns would ignore.
+
+    A pattern that names a default undoes it, as `!node_modules`; one such as `!*` does not.
+    """
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        self._names = _any_of(pattern for pattern in patterns if "/" not in pattern)
-        self._paths = _any_of(pattern.strip("/") for pattern in patterns if "/" in pattern)
+        named = {
+            pattern.rstrip("/").rpartition("/")[2].lstrip("!") for pattern in patterns if pattern[:1] == "!"
+        }
+        self._defaults = DEFAULT_EXCLUDES - named
+        # pathspec compares files alone, and takes `a/**/` to match those in `a`; git does not.
+        rules = [
+            re.sub(r"(^|/)\*\*/$", r"\1**/*/", rule) for rule in (*(DEFAULT_EXCLUDES & named), *patterns)
+        ]
+        self._files = _spec(rules) if patterns else None
+        self._folders = _spec([rule.rstrip("/") for rule in rules]) if patterns else None
 
-    def __call__(self, name: str, path: str) -> bool:
-        return (
-            name in DEFAULT_EXCLUDES
-            or (self._names is not None and self._names.match(name) is not None)
-            or (self._paths is not None and self._paths.match(path) is not None)
-        )
+    def __call__(self, name: str, path: str, *, is_folder: bool) -> bool:
+        spec = self._folders if is_folder else self._files
+        return name in self._defaults or (spec is not None and spec.match_file(path))
 
 
-def _any_of(patterns: Iterable[str]) -> re.Pattern[str] | None:
-    translated = [fnmatch.translate(pattern) for pattern in patterns]
-    return re.compile("|".join(translated)) if translated else None
+def _spec(patterns: Sequence[str]) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - only for workspaces with patterns
+
+    try:
+        return GitIgnoreSpec.from_lines(patterns)
+    except (ValueError, re.error) as error:
+        msg = f"source_excludes: a pattern is not one of a .gitignore file: {error}. They are: {list(patterns)!r}."
+        raise ConfigurationError(msg) from None
 
 
 def disk_entry(base: Path, path: Path) -> Entry | None:

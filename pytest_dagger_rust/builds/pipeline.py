@@ -9,6 +9,7 @@ explains the details.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import os
@@ -43,6 +44,7 @@ from pytest_dagger_rust.builds.failures import (
 from pytest_dagger_rust.builds.outcome import build_report, layer_of
 from pytest_dagger_rust.builds.source_tree import outside_paths, source_entries, tree_base
 from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import DaggerRustError
 
 if TYPE_CHECKING:
@@ -71,7 +73,22 @@ class Made:
 
 
 async def run_build(request: BuildRequest, started: float) -> Made:
-    """Run the execs of a build that began at `started`, in seconds since the epoch."""
+    """Run the execs of a build that began at `started`, in seconds since the epoch.
+
+    The runtime container's image is pulled meanwhile: one that cannot be is known before cargo has ended.
+    """
+    async with engine_errors():
+        building = asyncio.ensure_future(_run_build(request, started))
+        pulling = asyncio.ensure_future(request.runtime.sync())
+        try:
+            made, _ = await asyncio.gather(building, pulling)
+        finally:
+            building.cancel()
+            pulling.cancel()
+    return made
+
+
+async def _run_build(request: BuildRequest, started: float) -> Made:
     import dagger  # noqa: PLC0415 - importing dagger takes most of a second
 
     request = replace(request, workspace=request.workspace.with_variables(request.options.env))
@@ -91,8 +108,12 @@ async def run_build(request: BuildRequest, started: float) -> Made:
     said = read_report(made.text, request.workspace)
     report = _finished_report(request, volume, said, started)
     if made.failed:
-        caches = {**report.caches, DEPENDENCIES: f"{UNUSED}, the dependency build failed: {made.failed}"}
-        report = replace(report, caches=caches)
+        reason = f"the dependency build failed: {made.failed}"
+        report = replace(
+            report,
+            caches={**report.caches, DEPENDENCIES: UNUSED},
+            cache_reasons={**report.cache_reasons, DEPENDENCIES: reason},
+        )
     return Made(made.out, said, report, request.libc, builder)
 
 
@@ -161,7 +182,7 @@ async def _dependency_failure(step: Step, build_id: str) -> str:
     workspace = step.request.workspace
     if is_about_others(failure, {item.name for item in (*workspace.packages, *workspace.local_packages)}):
         raise failure
-    return next(iter(str(failure).splitlines()), "cargo failed")
+    return next(iter(lines_of(str(failure))), "cargo failed")
 
 
 def _packed(step: Step, outside: Sequence[str], cache: Path | None) -> archive.Archive:
@@ -190,7 +211,7 @@ async def _sources(
     """Build on a layer of dependencies, or skip the layer named `skipped_layer`."""
     run = prepare(step, "sources", packed, step.request.source_arguments(), restored, skipped_layer)
     out = run.container.directory(OUT)
-    async with build_errors(functools.partial(read_failure, step)):
+    async with build_errors(functools.partial(read_failure, step), step.request.workspace.root):
         return _Output(out, await out.file("report.json").contents())
 
 

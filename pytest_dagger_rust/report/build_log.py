@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_dagger_rust.builds.options import CargoOptions
+    from pytest_dagger_rust.engine.otlp import Batch
     from pytest_dagger_rust.rust_build import RustBuild
     from pytest_dagger_rust.rust_tests.build import RustTestBuild
 
@@ -24,8 +25,8 @@ class Waits(Protocol):
         """Show that the caller waits, as long as the context lasts."""
         ...
 
-    def follow(self, log: Callable[[], Path | None]) -> None:
-        """Read details from the file that this returns, the log of the session's CLI."""
+    def hear(self, batch: Batch) -> None:
+        """Take details from what the CLI sends of the session's work."""
         ...
 
 
@@ -37,6 +38,7 @@ class BuildRecord:
     root: Path
     started: float
     tests: bool = False
+    manifest_path: str = ""
     seconds: float = 0.0
     made: RustBuild | RustTestBuild | None = None
     error: BaseException | None = None
@@ -67,10 +69,13 @@ class BuildLog:
 
     @contextlib.contextmanager
     def observe(
-        self, options: CargoOptions, root: Path, *, tests: bool = False
+        self, options: CargoOptions, root: Path, *, tests: bool = False, manifest_path: str = ""
     ) -> Generator[Callable[[RustBuild | RustTestBuild], None]]:
-        """Record a build of the workspace at `root`; call the yielded function with the finished build."""
-        build = BuildRecord(options, root, time.time(), tests)
+        """Record a build of the workspace at `root`; call the yielded function with the finished build.
+
+        `manifest_path` is the path to show of a workspace that is not the configured one.
+        """
+        build = BuildRecord(options, root, time.time(), tests, manifest_path)
         self.builds.append(build)
 
         def done(made: RustBuild | RustTestBuild) -> None:

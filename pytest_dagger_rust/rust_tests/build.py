@@ -15,6 +15,7 @@ from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.builds.execs import VOLUME, BuildRequest
 from pytest_dagger_rust.builds.pipeline import run_build
 from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import DaggerRustError
 from pytest_dagger_rust.run.inputs import HostInputs
 
@@ -97,7 +98,7 @@ async def build_tests(
             workspace,
             options,
             builder,
-            builder,
+            runner or builder,
             tuple(excludes),
             Path(folder),
             caches or Caches(),
@@ -184,7 +185,7 @@ def _doctests(said: AgentReport) -> Iterator[RustTestBinary]:
 
 def listed_names(text: str) -> list[str]:
     """Return the tests that a harness lists."""
-    return [found["name"] for line in text.splitlines() if (found := _LISTED.fullmatch(line))]
+    return [found["name"] for line in lines_of(text) if (found := _LISTED.fullmatch(line))]
 
 
 def _environment(record: Record) -> dict[str, str]:

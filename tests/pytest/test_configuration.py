@@ -23,13 +23,16 @@ def header_of(project: Project, *arguments: str) -> str:
     return lines[0] if lines else ""
 
 
-def test_the_header_shows_defaults(bare_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With nothing configured: image, workspace, profile and engine, each called a default."""
+def test_the_header_shows_defaults_with_verbosity(
+    bare_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With nothing configured there is no line; with -v: image, workspace, profile, engine, each called a default."""
     monkeypatch.delenv(RUNNER_HOST, raising=False)
     monkeypatch.delenv("PYTEST_DAGGER_RUST_BUILDER_IMAGE", raising=False)
     monkeypatch.delenv("PYTEST_DAGGER_RUST_RUNTIME_IMAGE", raising=False)
     bare_project.write(program.FILES)
-    assert header_of(bare_project) == (
+    assert header_of(bare_project) == ""
+    assert header_of(bare_project, "-v") == (
         "dagger-rust: image=rust:1-trixie (default), workspace=. (default), profile=dev (default), "
         "engine=started by the dagger CLI (default)"
     )
@@ -76,7 +79,6 @@ def test_there_is_no_header_without_a_workspace(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--dagger-rust-all-features=perhaps"], "-all-features is 'perhaps'; it takes true or false."),
         (["--dagger-rust-connect-timeout=0"], "-connect-timeout is '0'; it takes a number of seconds"),
         (["--dagger-rust-on-missing-engine=cry"], "it takes fail or skip."),
         (["--dagger-rust-profile="], "--dagger-rust-profile is empty; it takes one name."),
@@ -117,6 +119,7 @@ def test_an_unknown_environment_variable(project: Project, monkeypatch: pytest.M
     [
         ("pytest.ini_options", 'dagger_rust_profile = ["a", "b"]', "it takes one name"),
         ("pytest.ini_options", 'dagger_rust_locked = "perhaps"', "it takes true or false"),
+        ("pytest.ini_options", 'dagger_rust_features = ["a b"]', "'a b', which is not a name cargo takes"),
         ("pytest.ini_options", "dagger_rust_profiles = 1", "Did you mean dagger_rust_profile?"),
     ],
 )
@@ -174,7 +177,7 @@ def test_an_override_that_gives_something_else(
     result.stdout.fnmatch_lines(
         [
             f"ConfigurationError: conftest.py:3: the fixture {fixture} *{words}.",
-            "ConfigurationError: same error as test_any.py::test_a (shown there)",
+            "  and 1 more test with the same error",
         ]
     )
 
@@ -204,7 +207,7 @@ def test_a_mistake_made_in_an_override(bare_project: Project) -> None:
     result = bare_project.pytest(any="def test_any(rust_cargo_options):\n    pass\n")
     result.stdout.fnmatch_lines(
         [
-            "ConfigurationError: CargoOptions: features takes a tuple of names, not 'one'.",
+            "ConfigurationError: CargoOptions: features takes a list of names, not 'one'.",
             "  at conftest.py:6, in rust_cargo_options",
         ]
     )
