@@ -1,10 +1,11 @@
-"""Downloads the maturin program for a Linux container from PyPI, with this environment's pip."""
+"""Downloads the maturin program for a Linux container from PyPI, with this environment's pip or with uv."""
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
 import subprocess
 import sys
-import zipfile
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.errors import DaggerRustError
@@ -25,20 +26,21 @@ def download(platform: str, folder: Path) -> Path:
     Raises DaggerRustError when it cannot be had.
     """
     machine = _MACHINES.get(platform.split("/")[1], platform.split("/")[1])
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    wanted = [f"--platform=manylinux2014_{machine}", f"--platform=manylinux_2_12_{machine}", REQUIREMENT]
-    command = [*pip, "--disable-pip-version-check", f"--dest={folder}", *wanted]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - pip
+    options = ["--quiet", "--no-deps", "--only-binary=:all:", f"--target={folder / 'maturin'}", REQUIREMENT]
+    command = [*_installer(machine), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - pip or uv
     if done.returncode != 0:
         msg = f"maturin could not be downloaded from PyPI: {done.stderr.strip()}\n  {_HINT}"
         raise DaggerRustError(msg)
-    (wheel,) = folder.glob("maturin-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        (name,) = (name for name in archive.namelist() if name.endswith("/scripts/maturin"))
-        return _written(folder / "maturin", archive.read(name))
+    return folder / "maturin" / "bin" / "maturin"
 
 
-def _written(path: Path, data: bytes) -> Path:
-    path.write_bytes(data)
-    path.chmod(0o755)
-    return path
+def _installer(machine: str) -> list[str]:
+    """Return the command that installs for a machine; environments that uv makes have no pip."""
+    if importlib.util.find_spec("pip") is not None:
+        pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
+        return [*pip, f"--platform=manylinux2014_{machine}", f"--platform=manylinux_2_12_{machine}"]
+    if uv := shutil.which("uv"):
+        return [uv, "pip", "install", f"--python-platform={machine}-manylinux2014"]
+    msg = f"maturin cannot be downloaded: this environment has no pip, and uv is not on PATH.\n  {_HINT}"
+    raise DaggerRustError(msg)
