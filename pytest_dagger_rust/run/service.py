@@ -14,6 +14,7 @@ import anyio
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.container.frames import FrameError
 from pytest_dagger_rust.diagnostics import lines_of
+from pytest_dagger_rust.engine.plain import without_trace
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
 from pytest_dagger_rust.run import transcript
 from pytest_dagger_rust.run.results import Status
@@ -174,7 +175,7 @@ class ServiceRunner:
         try:
             self._service.running = await container.as_service(args=self._command()).start()
         except dagger.QueryError as error:
-            msg = f"{self._log.name} could not be started: {error}"
+            msg = f"{self._log.name} could not be started: {without_trace(str(error))}"
             raise ServiceError(msg, self._log.text) from None
 
     def _command(self) -> list[str]:
