@@ -116,10 +116,16 @@ impl Running {
         }
     }
 
-    fn kill(&self, number: i32) {
-        unsafe {
-            kill(-self.group, number);
+    /// Returns a function that sends a signal to the program and its group.
+    pub fn signaller(&self) -> impl Fn(i32) + Send + 'static {
+        let group = self.group;
+        move |number| unsafe {
+            kill(-group, number);
         }
+    }
+
+    fn kill(&self, number: i32) {
+        self.signaller()(number);
     }
 
     /// Ends what the program has left behind, wherever it has moved to. Once it has returned, every process that the
