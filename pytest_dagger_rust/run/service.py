@@ -170,7 +170,7 @@ class Service:
 
     @watched
     async def send_signal(self, signal: str | int) -> None:
-        """Send the program and what it started in its group a signal, by name or number: "SIGHUP".
+        """Send the program a signal, by name or number: "SIGHUP". What the program has started does not get it.
 
         Raises ConfigurationError for an unknown signal, and for a service that has ended.
         """

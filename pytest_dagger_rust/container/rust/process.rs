@@ -116,16 +116,18 @@ impl Running {
         }
     }
 
-    /// Returns a function that sends a signal to the program and its group.
+    /// Returns a function that sends a signal to the program alone.
     pub fn signaller(&self) -> impl Fn(i32) + Send + 'static {
-        let group = self.group;
+        let program = self.group;
         move |number| unsafe {
-            kill(-group, number);
+            kill(program, number);
         }
     }
 
     fn kill(&self, number: i32) {
-        self.signaller()(number);
+        unsafe {
+            kill(-self.group, number);
+        }
     }
 
     /// Ends what the program has left behind, wherever it has moved to. Once it has returned, every process that the

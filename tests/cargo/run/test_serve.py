@@ -129,7 +129,7 @@ def test_orphans_are_waited_for_while_a_service_runs(host: Host) -> None:
 
 
 def test_a_service_gets_the_signals_that_the_host_sends(host: Host) -> None:
-    """By number, in their order, and what else it was asked to do still counts."""
+    """By number, the program alone; what else it was asked to do still counts."""
     host.serve("/bin/sh", "-c", "trap 'echo reload' HUP; echo ready; while :; do sleep 0.05; done")
     host.until(b"o")
     host.control.sendall(b"k\x01")
