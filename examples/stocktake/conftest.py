@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from pytest_dagger_rust import BlockingRustBuild, CargoOptions, RustBuildFactory, Service
+from pytest_dagger_rust import BlockingRustBuild, BlockingService, CargoOptions, RustBuildFactory
 
 from stocktake import Completed, Stocktake
 
@@ -60,7 +60,7 @@ def server(
     rust_build: BlockingRustBuild,
     cached_rust_build_factory: RustBuildFactory,
     database: dagger.Service,
-) -> Iterator[Service]:
+) -> Iterator[BlockingService]:
     """Run the server in both its shapes: built without a database, and with one beside it."""
     env = {"LISTEN": "0.0.0.0:8080"}
     if request.param == "memory":
@@ -76,7 +76,7 @@ def server(
 
 
 @pytest.fixture
-def api(server: Service) -> Iterator[httpx.Client]:
+def api(server: BlockingService) -> Iterator[httpx.Client]:
     """Return an HTTP client of the server."""
     with httpx.Client(base_url=server.url) as client:
         yield client

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from pytest_dagger_rust import BlockingRustBuild, RustBuild, Service, ServiceError
+from pytest_dagger_rust import BlockingRustBuild, BlockingService, RustBuild, ServiceError
 
 if TYPE_CHECKING:
     import dagger
@@ -40,7 +40,7 @@ def test_refusals_have_a_status(api: httpx.Client, movement: dict[str, object], 
     assert "ale" not in {level["item"] for level in api.get("/levels").json()}
 
 
-async def test_the_program_is_a_client(cached_rust_build: RustBuild, server: Service) -> None:
+async def test_the_program_is_a_client(cached_rust_build: RustBuild, server: BlockingService) -> None:
     """`stocktake send` reaches the server by the name it was given, from a container of its own."""
     movements = "".join(json.dumps({"item": "sock", "quantity": n, "unit": "pair"}) + "\n" for n in (1, 2))
     sent = await cached_rust_build.run(
