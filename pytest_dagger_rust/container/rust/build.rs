@@ -262,6 +262,8 @@ impl<'a> Build<'a> {
         let there = |path: &Path| files::read_if_there(path, LARGEST);
         match there(&from).at(&from)? {
             Some(text) if there(&to).ok().flatten().as_ref() != Some(&text) => {
+                let above = to.parent().unwrap_or(&self.root);
+                fs::create_dir_all(above).at(above)?;
                 files::replace(&to, &text).at(&to)
             }
             _ => Ok(()),
