@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CacheName: TypeAlias = Literal["dependencies", "target directory"]
+"""The caches of a build that its report tells the state of."""
+
 CacheState: TypeAlias = Literal["kept", "new", "cleared", "emptied", "dropped by the engine", "not used"]
+"""What became of a cache in a build."""
 
 DEPENDENCIES: Final = "dependencies"
 TARGET: Final = "target directory"

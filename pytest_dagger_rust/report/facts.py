@@ -97,7 +97,7 @@ def facts_of(build: BuildRecord) -> BuildFacts:
         fresh=report.fresh,
         steps=dict(report.steps),
         reasons=dict(report.reasons),
-        caches={name: _state(report, name, state) for name, state in report.caches.items()},
+        caches={name: _cache_state(report, name, state) for name, state in report.caches.items()},
         sizes=dict(report.sizes),
         timings=tuple((t.package, t.began, t.ended, t.waited_for) for t in report.timings),
         findings=_findings(report.diagnostics),
@@ -105,7 +105,7 @@ def facts_of(build: BuildRecord) -> BuildFacts:
     )
 
 
-def _state(report: BuildReport, name: CacheName, state: CacheState) -> str:
+def _cache_state(report: BuildReport, name: CacheName, state: CacheState) -> str:
     reason = report.cache_reasons.get(name)
     return f"{state}: {reason}" if reason else state
 

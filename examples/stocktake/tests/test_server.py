@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from pytest_dagger_rust import RustBuild, Service, ServiceError
+from pytest_dagger_rust import BlockingRustBuild, RustBuild, Service, ServiceError
 
 if TYPE_CHECKING:
     import dagger
@@ -62,10 +62,10 @@ async def test_levels_outlive_the_server(cached_rust_build: RustBuild, database:
             assert answer.json() == {"item": "nail", "pieces": expected}
 
 
-def test_no_database_is_said(cached_rust_build: RustBuild) -> None:
+def test_no_database_is_said(rust_build: BlockingRustBuild) -> None:
     """A server that cannot reach its database ends at once, and the error has its last words."""
     with (
         pytest.raises(ServiceError, match=r"stock-server: .*error connecting to server"),
-        cached_rust_build.blocking.service("stock-server", ports=[8080], env=WITH_DATABASE),
+        rust_build.service("stock-server", ports=[8080], env=WITH_DATABASE),
     ):
         pytest.fail("it serves without a database")

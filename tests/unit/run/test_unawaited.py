@@ -23,9 +23,9 @@ async def double(number: int) -> int:
 
 def test_a_call_is_a_coroutine_as_before() -> None:
     """It can be awaited where nobody watches, and where somebody does."""
-    assert asyncio.run(double(2)) == 4  # type: ignore[arg-type]
+    assert asyncio.run(double(2)) == 4
     with watching() as calls:
-        assert asyncio.run(double(2)) == 4  # type: ignore[arg-type]
+        assert asyncio.run(double(2)) == 4
     assert len(calls) == 1
     assert forgotten(calls) is None
 
