@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     import dagger
 
 # Runs before the measurement, of each of the two measured blocks, and between them.
-WARM_UP, BLOCK, BETWEEN = 20, int(os.environ.get("COST_BLOCK", "40")), int(os.environ.get("COST_BETWEEN", "120"))
+WARM_UP, BLOCK, BETWEEN = (
+    20,
+    int(os.environ.get("COST_BLOCK", "40")),
+    int(os.environ.get("COST_BETWEEN", "120")),
+)
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
