@@ -93,7 +93,7 @@ def _others(config: pytest.Config, settings: Settings) -> Iterator[str]:
     for setting in SETTINGS:
         if setting.name in settings.sources and setting.name not in _FIXTURES:
             source = _source(config, settings, setting.name)
-            shown = _names(settings["env"]) if setting.name == "env" else _shown(settings[setting.name])
+            shown = _names(settings[setting.name]) if setting.is_secret else _shown(settings[setting.name])
             yield f"{setting.name}={shown} ({source})"
 
 

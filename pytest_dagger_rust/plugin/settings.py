@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -27,6 +28,8 @@ _TAKES = {
     "folder": "the path of a folder",
     "file": "the path of a file",
 }
+
+_PAIR = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=", re.ASCII)
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -61,6 +64,11 @@ class Setting:
     def ini(self) -> str:
         """The ini option."""
         return f"dagger_rust_{self.name}"
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether its value may be a secret: no message has it, not even a part."""
+        return self.name == "env"
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -209,11 +217,17 @@ def _read(setting: Setting, value: Any, source: str) -> Any:
             CargoOptions(**checked)
     except ConfigurationError as error:
         reason = str(error).removeprefix("CargoOptions: ")
-        raise ConfigurationError(f"{source} is {value!r}: {reason}") from None
+        wrong = "" if setting.is_secret else f" is {value!r}"
+        raise ConfigurationError(f"{source}{wrong}: {reason}") from None
     except (TypeError, ValueError):
-        wrong = "is empty" if not str(value).strip() else f"is {value!r}"
-        raise ConfigurationError(f"{source} {wrong}; it takes {setting.takes}.") from None
+        raise ConfigurationError(f"{source} {_wrong(setting, value)}; it takes {setting.takes}.") from None
     return read
+
+
+def _wrong(setting: Setting, value: Any) -> str:
+    if not str(value).strip():
+        return "is empty"
+    return "cannot be read" if setting.is_secret else f"is {value!r}"
 
 
 def _text(setting: Setting, value: Any) -> str:
@@ -238,9 +252,18 @@ def _switch(setting: Setting, value: Any) -> bool:
 def _list(setting: Setting, value: Any) -> tuple[str, ...]:
     items = cast("list[object]", value) if isinstance(value, list) else [value]
     words = tuple(word for item in items for word in shlex.split(str(item)))
-    if setting.name == "env" and not all("=" in word for word in words):
-        raise ValueError(setting.takes)
+    if setting.is_secret:
+        _check_pairs(words)
     return words
+
+
+def _check_pairs(words: Iterable[str]) -> None:
+    for place, word in enumerate(words, 1):
+        # A name that cannot be one may be the rest of a value with a space in it, so it is not shown either.
+        if not _PAIR.match(word):
+            raise ConfigurationError(
+                f"item {place} is not NAME=VALUE; put quotes around a value with spaces."
+            )
 
 
 def _pairs(items: Iterable[str]) -> dict[str, str]:

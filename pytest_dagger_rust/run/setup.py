@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.container.variables import check_variables
 from pytest_dagger_rust.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -89,11 +90,7 @@ def _check(setup: Setup) -> None:
             raise ConfigurationError(
                 f"{name}: arguments must be str: got {argument!r}, pass {str(argument)!r}."
             )
-    for variable, value in (setup.env or {}).items():
-        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(
-                f"{name}: values in env must be str: {variable} is {value!r}, pass {str(value)!r}."
-            )
+    check_variables(f"{name}: env", setup.env or {})
     check_paths(f"{name}: files", setup.files or ())
 
 
