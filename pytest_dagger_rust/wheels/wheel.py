@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _CONFIG = "/pytest-dagger-rust-python"
 _VERSION = re.compile(r"3\.(\d+)")
-_TAGS = re.compile(r"-cp3(?P<minor>\d+)-(?P<abi>abi3|cp3\d+)-\w+\.whl$")
 
 
 @dataclass(frozen=True)
@@ -55,26 +54,13 @@ class Wheel:
 
         Raises ConfigurationError for a wheel of another Python or platform.
         """
-        if complaint := _unfit(self.name):
+        from pytest_dagger_rust.wheels import compatibility  # noqa: PLC0415 - few tests unpack a wheel
+
+        if complaint := compatibility.complaint(self.name):
             raise ConfigurationError(f"{self.name} {complaint}")
         with zipfile.ZipFile(self.path) as wheel:
             wheel.extractall(folder)
         return Path(folder)
-
-
-def _unfit(name: str) -> str | None:
-    tags = _TAGS.search(name)
-    if tags is None:
-        return None
-    here, there = sys.version_info.minor, int(tags["minor"])
-    if not sys.platform.startswith("linux"):
-        return f"is for Linux, but this machine runs {sys.platform}: install it in a container."
-    if here == there or (tags["abi"] == "abi3" and here > there):
-        return None
-    return (
-        f"is for Python 3.{there}, and this is Python 3.{here}.\n"
-        f"  Leave `python` out to build for this Python, or install the wheel in a container with Python 3.{there}."
-    )
 
 
 @dataclass(frozen=True)
