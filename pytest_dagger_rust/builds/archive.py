@@ -20,16 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from pytest_dagger_rust.errors import WorkspaceError
+from pytest_dagger_rust.skeleton import left_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import IO
-
-# Folders that hold no input of a build. Cargo's target directory and most tools' caches mark themselves with a
-# CACHEDIR.TAG (https://bford.info/cachedir/), so they need no name here; `target` may be a module of the user's.
-DEFAULT_EXCLUDES = frozenset(
-    {".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".venv", ".tox", ".nox"}
-)
 
 Kind = Literal["-", "x", "l"]
 
@@ -81,28 +76,34 @@ def text_entries(files: Iterable[tuple[str, str]]) -> Iterator[Entry]:
     return (entry_of(path, text.encode()) for path, text in files)
 
 
-def disk_entries(base: Path, folder: Path, excludes: Sequence[str] = ()) -> Iterator[Entry]:
+def disk_entries(
+    base: Path, folder: Path, excludes: Sequence[str] = (), withheld: set[str] | None = None
+) -> Iterator[Entry]:
     """Return entries for everything below `folder`, named relative to `base`.
 
-    Cache folders, folders of version control and whatever `excludes` matches are not entered. A pattern without a
-    slash is compared with each name, one with a slash with the path relative to `folder`.
+    Cache folders, folders of version control, what is made to hold secrets and whatever `excludes` matches are not
+    entered. A pattern without a slash is compared with each name, one with a slash with the path relative to `folder`;
+    after a "!" it is one for what is entered all the same. Paths that may hold secrets are added to `withheld`.
 
     Raises WorkspaceError for a name that no archive can carry, and for a file that cannot be read.
     """
     prefix = "" if folder == base else f"{folder.relative_to(base).as_posix()}/"
-    is_excluded = _Excludes(excludes)
-    pending = [""]
+    is_excluded = _Excludes(excludes, set() if withheld is None else withheld)
+    pending = [("", False)]
     while pending:
-        inner = pending.pop()
+        inner, is_vendored = pending.pop()
         children = _children(folder / inner)
-        if inner and any(child.name == "CACHEDIR.TAG" for child in children):
+        names = {child.name for child in children}
+        if inner and "CACHEDIR.TAG" in names:
             continue
+        # Downloaded by `cargo vendor`: public, and cargo compares every file's checksum.
+        is_vendored = is_vendored or ".cargo-checksum.json" in names
         for child in children:
-            path = inner + child.name
-            if is_excluded(child.name, path):
+            path, is_folder = inner + child.name, child.is_dir(follow_symlinks=False)
+            if is_excluded(child.name, path, is_folder=is_folder, is_vendored=is_vendored):
                 continue
-            if child.is_dir(follow_symlinks=False):
-                pending.append(f"{path}/")
+            if is_folder:
+                pending.append((f"{path}/", is_vendored))
             elif entry := _disk_entry(prefix + path, child.path):
                 yield entry
 
@@ -134,16 +135,28 @@ def _unless_too_long(error: OSError, path: Path) -> Exception:
 class _Excludes:
     """Tells what is not packed. Most trees are many files and few patterns."""
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._names = _any_of(pattern for pattern in patterns if "/" not in pattern)
-        self._paths = _any_of(pattern.strip("/") for pattern in patterns if "/" in pattern)
+    def __init__(self, patterns: Sequence[str], withheld: set[str]) -> None:
+        self._matches = _matcher(pattern for pattern in patterns if not pattern.startswith("!"))
+        self._is_kept = _matcher(pattern[1:] for pattern in patterns if pattern.startswith("!"))
+        self._withheld = withheld
 
-    def __call__(self, name: str, path: str) -> bool:
-        return (
-            name in DEFAULT_EXCLUDES
-            or (self._names is not None and self._names.match(name) is not None)
-            or (self._paths is not None and self._paths.match(path) is not None)
-        )
+    def __call__(self, name: str, path: str, *, is_folder: bool, is_vendored: bool) -> bool:
+        is_secret = not is_vendored and left_out.is_secret(name, is_folder=is_folder)
+        if not (is_secret or name in left_out.FOLDERS or self._matches(name, path)) or self._is_kept(
+            name, path
+        ):
+            return False
+        # Nobody needs to hear of what a pattern leaves out.
+        if is_secret and not self._matches(name, path):
+            self._withheld.add(path)
+        return True
+
+
+def _matcher(patterns: Iterable[str]) -> Callable[[str, str], bool]:
+    known = list(patterns)
+    names = _any_of(pattern for pattern in known if "/" not in pattern)
+    paths = _any_of(pattern.strip("/") for pattern in known if "/" in pattern)
+    return lambda name, path: bool(names and names.match(name)) or bool(paths and paths.match(path))
 
 
 def _any_of(patterns: Iterable[str]) -> re.Pattern[str] | None:
@@ -231,7 +244,9 @@ def pack(
 
 
 def write(entries: Iterable[Entry], folder: Path, members: Mapping[str, bytes]) -> tuple[Path, str]:
-    """Write `members` and the entries' contents as one tar, and give its path and digest.
+    """Write `members` and the entries' contents as one tar, and return its path and digest.
+
+    Other users of this machine must not be able to enter `folder`: sources may be private.
 
     Raises ChangedWhilePackingError.
     """
@@ -242,6 +257,8 @@ def write(entries: Iterable[Entry], folder: Path, members: Mapping[str, bytes]) 
                 _add_file(tar, name, len(content), io.BytesIO(content))
             for entry in entries:
                 _add(tar, entry)
+        # Any user's programs read it in the container. On this machine the folder keeps it private.
+        unfinished.chmod(0o644)
         with unfinished.open("rb") as written:
             digest, _ = _digest_of(written.fileno(), _CHUNK)
         archive = folder / f"{digest}.tar"

@@ -30,11 +30,12 @@ from pytest_dagger_rust.builds.failures import (
     cargo_failure,
     engine_errors,
     is_about_others,
+    with_withheld,
 )
 from pytest_dagger_rust.builds.outcome import build_report, layer_of
 from pytest_dagger_rust.builds.source_tree import outside_paths, source_entries, tree_base
 from pytest_dagger_rust.container import agent
-from pytest_dagger_rust.errors import DaggerRustError
+from pytest_dagger_rust.errors import DaggerRustError, RustBuildError
 from pytest_dagger_rust.skeleton.stubs import STUB_MARKER
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class BuildRequest:
     tests: bool = False
     libc: str = agent.STATIC
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    # What is not sent, because it may hold secrets; found while the sources are read.
+    withheld: set[str] = field(default_factory=set[str])
 
     def dependency_arguments(self, skeleton: Skeleton) -> tuple[str, ...]:
         """Return cargo's subcommand and flags for the skeleton."""
@@ -130,7 +133,7 @@ def _finished_report(request: BuildRequest, volume: str, said: AgentReport, star
     report, layer = build_report(said, request.run_id, started), layer_of(said)
     states = request.caches.summary(volume, layer, report.caches)
     request.caches.remember(volume, layer)
-    return replace(report, caches=states)
+    return replace(report, caches=states, withheld=tuple(sorted(request.withheld)))
 
 
 class _Output(NamedTuple):
@@ -146,13 +149,16 @@ async def _run(request: BuildRequest, volume: str) -> _Output:
     outside = outside_paths(request.workspace, skeleton)
     base, root = tree_base(request.workspace, outside)
     step = _Step(request, volume, base, root, await request.builder.user())
+    cache = base_archive.folder_of(request.caches.folder, request.workspace.root)
     try:
-        return await _run_execs(step, skeleton, _packed(step, outside, request.caches.folder))
+        return await _run_execs(step, skeleton, _packed(step, outside, cache))
     except SourcesChangedError:
-        if request.caches.folder is None:
+        if cache is None:
             raise
-        base_archive.forget_all(request.caches.folder)
+        base_archive.forget_all(cache)
         return await _run_execs(step, skeleton, _packed(step, outside, None))
+    except RustBuildError as error:
+        raise with_withheld(error, request.withheld) from None
 
 
 async def _run_execs(step: _Step, skeleton: Skeleton, packed: archive.Archive) -> _Output:
@@ -191,7 +197,7 @@ def _packed(step: _Step, outside: Sequence[str], cache: Path | None) -> archive.
     request = step.request
 
     def entries() -> Iterator[archive.Entry]:
-        return source_entries(request.workspace, request.excludes, step.base, outside)
+        return source_entries(request.workspace, request.excludes, step.base, outside, request.withheld)
 
     return base_archive.pack_tree(entries, request.folder, cache)
 
