@@ -1,0 +1,25 @@
+"""What a run writes into its own workspace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.pytest import program
+
+if TYPE_CHECKING:
+    from tests.pytest.conftest import Project
+
+SOURCE = """
+def test_it(cached_rust_build):
+    print("cached:", cached_rust_build.report.cached)
+"""
+
+
+def test_reports_in_the_workspace_change_no_build(project: Project) -> None:
+    """They have the time of the run in them; the next build is the engine's earlier one all the same."""
+    project.write(program.FILES)
+    reports = ("-s", "--junitxml=junit.xml", "--dagger-rust-report=page.html")
+    project.pytest(*reports, it=SOURCE).assert_outcomes(passed=1)
+    (project.folder / ".coverage").write_text("data")
+    again = project.pytest(*reports, it=SOURCE)
+    again.stdout.fnmatch_lines(["*cached: True*"])
