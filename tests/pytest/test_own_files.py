@@ -15,11 +15,11 @@ def test_it(cached_rust_build):
 """
 
 
-def test_reports_in_the_workspace_change_no_build(project: Project) -> None:
+def test_reports_in_the_workspace_change_no_build(bare_project: Project) -> None:
     """They have the time of the run in them; the next build is the engine's earlier one all the same."""
-    project.write(program.FILES)
+    bare_project.write(program.FILES)
     reports = ("-s", "--junitxml=junit.xml", "--dagger-rust-report=page.html")
-    project.pytest(*reports, it=SOURCE).assert_outcomes(passed=1)
-    (project.folder / ".coverage").write_text("data")
-    again = project.pytest(*reports, it=SOURCE)
+    bare_project.pytest(*reports, it=SOURCE).assert_outcomes(passed=1)
+    (bare_project.folder / ".coverage").write_text("data")
+    again = bare_project.pytest(*reports, it=SOURCE)
     again.stdout.fnmatch_lines(["*cached: True*"])
