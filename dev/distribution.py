@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from pathlib import Path
+from zipfile import ZipFile
 
 from dev.stack.settings import CHECKOUT, StackError
 from dev.stack.shell import run, say
@@ -35,7 +37,17 @@ def check() -> None:
         run([PYTHON, "-m", "twine", "check", "--strict", wheel, sdist])
         run([TOOLS / "check-wheel-contents", wheel], cwd=CHECKOUT)
         run([TOOLS / "check-sdist", "--no-isolation", "--installer", "pip"], cwd=CHECKOUT)
+        _check_links(wheel)
         _check_installed(wheel, built / "installed")
+
+
+def _check_links(wheel: Path) -> None:
+    """Refuse a description whose links lead nowhere on a package index."""
+    with ZipFile(wheel) as archive:
+        (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        text = archive.read(metadata).decode()
+    if relative := re.findall(r"\]\((?!https?://|#)[^)]+\)", text):
+        raise StackError(f"the description has links that are relative: {', '.join(relative)}")
 
 
 def _check_installed(wheel: Path, folder: Path) -> None:

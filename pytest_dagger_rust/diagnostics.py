@@ -14,6 +14,17 @@ def strip_ansi(text: str) -> str:
     return _ANSI.sub("", text)
 
 
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a program's output or of a source file.
+
+    `str.splitlines` ends lines at characters that are content there, such as U+0085 and U+2028.
+    """
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
 @dataclass(frozen=True)
 class Span:
     """A place in a source file; `line` and `column` are 1-based, `file` is relative to the workspace root."""

@@ -46,10 +46,16 @@ class EngineUnavailable(DaggerRustError):  # noqa: N818 - the name is part of th
 
 
 class RustBuildError(DaggerRustError):
-    """cargo failed; `diagnostics` holds rustc's messages."""
+    """cargo failed; `diagnostics` holds rustc's messages.
 
-    def __init__(self, message: str, *, diagnostics: Sequence[Diagnostic] = ()) -> None:
+    `root` is the workspace's folder, which the files of the diagnostics are relative to, or None if unknown.
+    """
+
+    def __init__(
+        self, message: str, *, diagnostics: Sequence[Diagnostic] = (), root: Path | None = None
+    ) -> None:
         self.diagnostics = tuple(diagnostics)
+        self.root = root
         super().__init__(message)
 
 

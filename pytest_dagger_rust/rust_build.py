@@ -13,8 +13,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_dagger_rust.builds.caches import Caches
+from pytest_dagger_rust.builds.execs import BuildRequest
 from pytest_dagger_rust.builds.options import CargoOptions
-from pytest_dagger_rust.builds.pipeline import BuildRequest, run_build
+from pytest_dagger_rust.builds.pipeline import run_build
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.errors import ConfigurationError
 from pytest_dagger_rust.run import started

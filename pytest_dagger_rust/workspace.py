@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.errors import WorkspaceError
 from pytest_dagger_rust.manifests.boundary import Tree
-from pytest_dagger_rust.manifests.cargo_config import lock_path, read_configs
+from pytest_dagger_rust.manifests.cargo_config import LOCK_VARIABLE, lock_path, read_configs
 from pytest_dagger_rust.manifests.checks import rules
 from pytest_dagger_rust.manifests.crate_attributes import lacks_std_or_main
 from pytest_dagger_rust.manifests.local_packages import Local, check_graph, reachable, stubbed
@@ -29,7 +29,10 @@ from pytest_dagger_rust.manifests.toolchain import read_toolchain
 from pytest_dagger_rust.skeleton.skeleton import Plan, Skeleton, make_skeleton
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_dagger_rust.manifests.manifest import Manifest
+    from pytest_dagger_rust.manifests.toolchain import Toolchain
 
 __all__ = ["Package", "RustWorkspace", "Skeleton", "Target"]
 
@@ -73,17 +76,33 @@ class RustWorkspace:
                 return package
         raise KeyError(name)
 
+    @property
+    def toolchain_file(self) -> Toolchain:
+        """What the toolchain file says that counts for the workspace; it is empty where there is none."""
+        return self._plan.toolchain
+
+    @property
+    def lock_file(self) -> Path:
+        """The path of Cargo.lock, which cargo's configuration may put elsewhere than into the root."""
+        return Path(self._plan.lock_path)
+
+    def with_variables(self, variables: Mapping[str, str]) -> RustWorkspace:
+        """Return the workspace as cargo sees it with these variables set: one of them names another lock file."""
+        path = variables.get(LOCK_VARIABLE)
+        if path is None:
+            return self
+        # As for cargo, a relative path begins where it is called.
+        absolute = posixpath.normpath(posixpath.join(self._plan.root.directory, path))
+        plan = replace(self._plan, lock_path=absolute)
+        return replace(self, lock=_lock_text(plan), _plan=plan)
+
     def skeleton(self, lock: str | None = None) -> Skeleton:
         """Return the skeleton that its dependencies are compiled from.
 
         `lock` is the text of a generated Cargo.lock, for a workspace that has none of its own.
         """
         text = self.lock if lock is None else lock
-        parsed = (
-            None
-            if text is None
-            else Lock(text, Path(lock_path(self._plan.configs, self._plan.root.directory)))
-        )
+        parsed = None if text is None else Lock(text, self.lock_file)
         stubs = stubbed(self._plan.packages_by_path, self._needed_outside(parsed))
         packages_by_path = {
             path: replace(item, is_stub=path in stubs) for path, item in self._plan.packages_by_path.items()
@@ -148,6 +167,7 @@ class _Loader:
             patches=patches,
             configs=configs,
             toolchain=read_toolchain(self._tree, root.directory),
+            lock_path=lock_path(configs, root.directory),
         )
 
     def _local(self, path: str, root: Manifest, *, is_member: bool) -> Local:
@@ -172,8 +192,6 @@ class _Loader:
         )
 
     def _workspace(self, plan: Plan) -> RustWorkspace:
-        lock = lock_path(plan.configs, plan.root.directory)
-        has_lock = self._tree.kind(lock) is not None
         return RustWorkspace(
             root=Path(plan.root.directory),
             boundary=Path(self._tree.boundary),
@@ -182,10 +200,15 @@ class _Loader:
                 item.package for item in plan.packages_by_path.values() if not item.is_member
             ),
             default_members=plan.default,
-            lock=read_manifest(self._tree, lock).text if has_lock else None,
+            lock=_lock_text(plan),
             toolchain=plan.toolchain.channel,
             _plan=plan,
         )
+
+
+def _lock_text(plan: Plan) -> str | None:
+    has_lock = plan.tree.kind(plan.lock_path) is not None
+    return read_manifest(plan.tree, plan.lock_path).text if has_lock else None
 
 
 def read_package(tree: Tree, manifest: Manifest, root: str, *, is_member: bool) -> Package:

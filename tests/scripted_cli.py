@@ -1,6 +1,6 @@
 """A dagger CLI that plays a script: it serves one session's GraphQL API with a few containers, and keeps a journal.
 
-scripted_cli.py session ...     with the journal's file in SCRIPTED_CLI_JOURNAL
+scripted_cli.py --silent session ...     with the journal's file in SCRIPTED_CLI_JOURNAL
 """
 
 # pyright: reportUnknownMemberType=false
@@ -144,7 +144,7 @@ def main() -> None:
     """Serve a session until standard input closes."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    journal("opened " + sys.argv[1])
+    journal("opened " + " ".join(sys.argv[1:3]))
     token = os.environ.get("SCRIPTED_CLI_TOKEN", TOKEN)
     sys.stdout.write(json.dumps({"port": server.server_port, "session_token": token}) + "\n")
     sys.stdout.flush()

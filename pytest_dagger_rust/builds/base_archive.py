@@ -110,7 +110,7 @@ def load(cache: Path) -> Base | None:
         path = index.with_suffix(".tar")
         with contextlib.suppress(FileNotFoundError):
             path.stat()
-            return Base(path, frozenset(index.read_bytes().splitlines(keepends=True)))
+            return Base(path, frozenset(line + b"\n" for line in index.read_bytes().split(b"\n")[:-1]))
     return None
 
 

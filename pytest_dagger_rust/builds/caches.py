@@ -63,6 +63,10 @@ class Caches:
         has_had = {TARGET: bool(known), DEPENDENCIES: layer in known}
         return {name: DROPPED if state == NEW and has_had[name] else state for name, state in states.items()}
 
+    def are_unknown(self, volume: str) -> bool:
+        """Return whether this machine remembers no build in the volume."""
+        return not self._known(volume)
+
     def can_skip_dependency_build(self, volume: str, layer: str) -> bool:
         """Return whether a build can start from the volume instead of making this layer first.
 

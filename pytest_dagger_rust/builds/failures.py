@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import re
 import signal
 from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from pytest_dagger_rust.builds import messages
+from pytest_dagger_rust.builds import builder_faults, messages
 from pytest_dagger_rust.builds.outcome import failure_text
 from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import DaggerRustError, EngineUnavailable, RustBuildError, StaleBinaryError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from pathlib import Path
 
     import dagger
 
@@ -53,6 +56,8 @@ async def engine_errors() -> AsyncGenerator[None]:
     try:
         yield
     except dagger.QueryError as error:
+        if isinstance(error, dagger.ExecError) and (fault := builder_faults.explained(error)):
+            raise fault from None
         reason = str(error).rpartition(": ")[2]
         if image := _NO_IMAGE.match(str(error)):
             hint = "Check its name, and that its registry can be reached from the engine."
@@ -67,8 +72,11 @@ async def engine_errors() -> AsyncGenerator[None]:
 
 
 @contextlib.asynccontextmanager
-async def build_errors(read_failure: ReadFailure) -> AsyncGenerator[None]:
-    """Raise the agent's failure as an error; `read_failure` reads cargo's messages of a build by its id."""
+async def build_errors(read_failure: ReadFailure, root: Path) -> AsyncGenerator[None]:
+    """Raise the agent's failure as an error; `read_failure` reads cargo's messages of a build by its id.
+
+    `root` is the workspace's folder.
+    """
     import dagger  # noqa: PLC0415 - importing dagger takes most of a second
 
     try:
@@ -81,14 +89,14 @@ async def build_errors(read_failure: ReadFailure) -> AsyncGenerator[None]:
         if subcommand == "dependencies":
             # Only cargo's own failure has left messages to read.
             raise DependenciesFailedError(build_id if error.exit_code == CARGO_FAILED else "") from None
-        raise await _explained(error, read_failure, build_id) from None
+        raise await _explained(error, functools.partial(read_failure, build_id), root) from None
 
 
-async def _explained(error: dagger.ExecError, read_failure: ReadFailure, build_id: str) -> DaggerRustError:
+async def _explained(
+    error: dagger.ExecError, read_failure: Callable[[], Awaitable[str]], root: Path
+) -> DaggerRustError:
     prefix = "pytest-dagger-rust: "
-    said = "\n".join(
-        line.removeprefix(prefix) for line in error.stderr.splitlines() if line.startswith(prefix)
-    )
+    said = "\n".join(line.removeprefix(prefix) for line in lines_of(error.stderr) if line.startswith(prefix))
     if error.exit_code == NOT_PROVED:
         return StaleBinaryError(said)
     if error.exit_code == SOURCES_CHANGED:
@@ -96,7 +104,7 @@ async def _explained(error: dagger.ExecError, read_failure: ReadFailure, build_i
     if error.exit_code == LAYER_NEEDED:
         return LayerNeededError(said)
     if error.exit_code == CARGO_FAILED:
-        return cargo_failure(await read_failure(build_id))
+        return cargo_failure(await read_failure(), root)
     return DaggerRustError(
         f"The build container failed (exit code {error.exit_code}).\n{said or error.stderr}"
     )
@@ -125,8 +133,8 @@ def is_about_others(failure: RustBuildError, own: Collection[str]) -> bool:
     return bool(names) and names.isdisjoint(own)
 
 
-def cargo_failure(text: str) -> RustBuildError:
-    """Read what the agent has kept of cargo's failure.
+def cargo_failure(text: str, root: Path | None = None) -> RustBuildError:
+    """Read what the agent has kept of cargo's failure in the workspace at `root`.
 
     Raises DaggerRustError for what cannot be read.
     """
@@ -137,4 +145,4 @@ def cargo_failure(text: str) -> RustBuildError:
         name = signal.Signals(kept["signal"]).name
         hint = " It may have been short of memory." if name == "SIGKILL" else ""
         said = f"cargo was killed by {name}.{hint}\n{said}".rstrip()
-    return RustBuildError(said, diagnostics=diagnostics)
+    return RustBuildError(said, diagnostics=diagnostics, root=root)

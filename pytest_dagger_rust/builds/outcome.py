@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.builds import caches
 from pytest_dagger_rust.builds.reasons import why_compiled
 from pytest_dagger_rust.builds.report import BuildReport
-from pytest_dagger_rust.builds.timings import Timing, read_timings
-from pytest_dagger_rust.manifests.lockfile import STUB_VERSION
+from pytest_dagger_rust.builds.timings import Needs, Timing, read_timings
+from pytest_dagger_rust.diagnostics import lines_of
+from pytest_dagger_rust.manifests.lockfile import STUB_VERSION, Lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +25,7 @@ _CARGO_STATUS = re.compile(r"\s+[A-Z][a-z]+ ")
 
 def failure_text(diagnostics: Sequence[Diagnostic], stderr: str) -> str:
     """Return cargo's own last error first, then the compiler's messages."""
-    own = [line for line in stderr.splitlines() if line.strip() and not _CARGO_STATUS.match(line)]
+    own = [line for line in lines_of(stderr) if line.strip() and not _CARGO_STATUS.match(line)]
     errors = [line for line in own if line.startswith("error: could not compile")]
     rendered = [diagnostic.text.rstrip("\n") for diagnostic in diagnostics if diagnostic.level == "error"]
     if not rendered:
@@ -51,10 +53,12 @@ def build_report(said: AgentReport, run_id: str, started: float) -> BuildReport:
         compiled += [name for name in made.said.compiled if name not in stubs]
     if not cached:
         compiled += said.said.compiled
+    needs = Lock(said.lock, Path("Cargo.lock")).dependencies()
+    names = frozenset(compiled)
     everything = dict.fromkeys(artifact.package for artifact in said.said.artifacts)
     return BuildReport(
         compiled=tuple(compiled),
-        fresh=tuple(name for name in everything if name not in compiled),
+        fresh=tuple(name for name in everything if name not in names),
         seconds=time.time() - started,
         cached=cached,
         diagnostics=said.said.diagnostics,
@@ -62,8 +66,8 @@ def build_report(said: AgentReport, run_id: str, started: float) -> BuildReport:
             **({"dependencies": sum(made.steps.values())} if made is not None else {}),
             **({} if cached else said.steps),
         },
-        reasons=why_compiled(dict.fromkeys(compiled), said.said, said.before, said.dirty, said.lock),
-        timings=_timings(said, *(part for part in (made, None if cached else said) if part is not None)),
+        reasons=why_compiled(dict.fromkeys(compiled), said.said, said.before, said.dirty, needs),
+        timings=_timings(needs, *(part for part in (made, None if cached else said) if part is not None)),
         sizes=_sizes(said),
         caches={
             caches.DEPENDENCIES: _layer_state(said, is_new=made is not None),
@@ -79,10 +83,10 @@ def _layer_state(said: AgentReport, *, is_new: bool) -> str:
     return caches.NEW if is_new else caches.KEPT
 
 
-def _timings(said: AgentReport, *parts: AgentReport) -> tuple[Timing, ...]:
+def _timings(needs: Needs, *parts: AgentReport) -> tuple[Timing, ...]:
     found: tuple[Timing, ...] = ()
     for part in parts:
-        found += read_timings(part.starts, part.ends, part.said.artifacts, said.lock)
+        found += read_timings(part.starts, part.ends, part.said.artifacts, needs)
     return found
 
 

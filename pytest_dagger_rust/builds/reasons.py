@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-import tomli
-
-from pytest_dagger_rust.manifests.toml_values import string, strings, tables
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -34,19 +30,31 @@ def why_compiled(
     now: CargoMessages,
     before: CargoMessages,
     dirty: Iterable[str],
-    lock: str,
+    needs: Mapping[str, Collection[str]],
 ) -> dict[str, str]:
     """Return the reason for each compiled package, by name.
 
-    `now` and `before` are what cargo said in this build and the one before, `dirty` its lines of that name, `lock` the
-    text of Cargo.lock.
+    `now` and `before` are what cargo said in this build and the one before, `dirty` its lines of that name, `needs` the
+    names of what each package depends on.
     """
     said = _said(dirty)
-    needs = _dependencies(lock)
-    return {
-        name: said.get(name) or _compared(name, now, before, needs.get(name, ()), compiled)
-        for name in compiled
-    }
+    builds = _Builds(_by_package(before), _by_package(now), frozenset(compiled))
+    return {name: said.get(name) or _compared(name, builds, needs.get(name, ())) for name in compiled}
+
+
+class _Builds(NamedTuple):
+    """The artifacts of two builds by their packages, and the packages that the second one compiled."""
+
+    before: Mapping[str, Sequence[Artifact]]
+    now: Mapping[str, Sequence[Artifact]]
+    compiled: frozenset[str]
+
+
+def _by_package(messages: CargoMessages) -> dict[str, list[Artifact]]:
+    found: dict[str, list[Artifact]] = {}
+    for item in messages.artifacts:
+        found.setdefault(item.package, []).append(item)
+    return found
 
 
 def _said(dirty: Iterable[str]) -> dict[str, str]:
@@ -67,30 +75,16 @@ def _in_words(reason: str) -> str:
     return reason
 
 
-def _dependencies(lock: str) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for package in tables(tomli.loads(lock).get("package")):
-        names = (reference.split(" ")[0] for reference in strings(package.get("dependencies")))
-        found.setdefault(string(package.get("name")) or "", set()).update(names)
-    return found
-
-
-def _compared(
-    name: str, now: CargoMessages, before: CargoMessages, needs: Iterable[str], compiled: Collection[str]
-) -> str:
-    if not before.artifacts:
+def _compared(name: str, builds: _Builds, needs: Iterable[str]) -> str:
+    if not builds.before:
         return FIRST_BUILD
-    old, new = _of(name, before), _of(name, now)
+    old, new = builds.before.get(name, ()), builds.now.get(name, ())
     versions = {item.version for item in old}
     if not old:
         return "new in this build"
     if changed := sorted({item.version for item in new} - versions):
         return f"version {', '.join(sorted(versions))} → {', '.join(changed)}"
-    return _features(old, new) or _profile(old, new) or _needed(now, before, needs, compiled) or OTHERWISE
-
-
-def _of(name: str, messages: CargoMessages) -> list[Artifact]:
-    return [item for item in messages.artifacts if item.package == name]
+    return _features(old, new) or _profile(old, new) or _needed(builds, needs) or OTHERWISE
 
 
 def _features(old: Sequence[Artifact], new: Sequence[Artifact]) -> str | None:
@@ -110,14 +104,12 @@ def _profile(old: Sequence[Artifact], new: Sequence[Artifact]) -> str | None:
     return None
 
 
-def _needed(
-    now: CargoMessages, before: CargoMessages, needs: Iterable[str], compiled: Collection[str]
-) -> str | None:
+def _needed(builds: _Builds, needs: Iterable[str]) -> str | None:
     again: list[str] = []
     for name in sorted(needs):
-        versions = {item.version for item in _of(name, before)}
-        changed = {item.version for item in _of(name, now)} - versions
+        versions = {item.version for item in builds.before.get(name, ())}
+        changed = {item.version for item in builds.now.get(name, ())} - versions
         if changed and versions:
             return f"dependency {name} {', '.join(sorted(versions))} → {', '.join(sorted(changed))}"
-        again += [name] if name in compiled else []
+        again += [name] if name in builds.compiled else []
     return f"dependency {', '.join(again)} compiled again" if again else None

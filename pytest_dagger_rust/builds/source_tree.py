@@ -22,6 +22,8 @@ def tree_base(workspace: RustWorkspace, outside: Sequence[str]) -> tuple[Path, s
     `outside` are those paths, relative to the root.
     """
     above = [os.path.normpath(workspace.root / path) for path in outside]
+    # Where there is no lock file yet, cargo is about to write one.
+    above.append(str(workspace.lock_file.parent))
     base = Path(os.path.commonpath([workspace.root, *above]))
     return base, PurePosixPath(workspace.root.relative_to(base)).as_posix()
 

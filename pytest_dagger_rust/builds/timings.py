@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_dagger_rust.manifests.lockfile import STUB_VERSION
-from pytest_dagger_rust.manifests.toml_values import string, strings, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from pytest_dagger_rust.builds.messages import Artifact
+
+Needs: TypeAlias = "Mapping[str, Collection[str]]"
 
 _AT_ONCE = 0.5
 
@@ -30,9 +31,11 @@ class Timing:
 
 
 def read_timings(
-    starts: Iterable[tuple[str, float]], ends: Iterable[float], artifacts: Sequence[Artifact], lock: str
+    starts: Iterable[tuple[str, float]], ends: Iterable[float], artifacts: Sequence[Artifact], needs: Needs
 ) -> tuple[Timing, ...]:
     """Return the times of a build's packages: `starts` by their names, `ends` by the artifacts.
+
+    `needs` are the names of what each package depends on.
 
     A package ends with the last of its artifacts; what was fresh or a stub has no time.
     """
@@ -44,7 +47,6 @@ def read_timings(
         for artifact, time in zip(artifacts, ends, strict=False)
         if not artifact.fresh and artifact.version != STUB_VERSION
     }
-    needs = _dependencies(lock)
     return tuple(
         Timing(package, began[package], time, _waited_for(began[package], needs.get(package, ()), ended))
         for package, time in ended.items()
@@ -56,15 +58,3 @@ def _waited_for(began: float, needs: Iterable[str], ended: Mapping[str, float]) 
     # Cargo begins with a package as soon as the last of its dependencies lets it, so that one has just been done.
     just_done = [(ended[name], name) for name in needs if abs(ended.get(name, 0.0) - began) < _AT_ONCE]
     return max(just_done)[1] if just_done else None
-
-
-def _dependencies(lock: str) -> dict[str, tuple[str, ...]]:
-    import tomli  # noqa: PLC0415 - only for builds
-
-    packages = tables(tomli.loads(lock).get("package"))
-    return {
-        string(package.get("name")) or "": tuple(
-            item.split()[0] for item in strings(package.get("dependencies"))
-        )
-        for package in packages
-    }

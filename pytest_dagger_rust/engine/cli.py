@@ -11,15 +11,23 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
+from pytest_dagger_rust.diagnostics import lines_of
+from pytest_dagger_rust.engine.connecting import Steps
+from pytest_dagger_rust.engine.plain import without_trace
+from pytest_dagger_rust.engine.telemetry import Receiver
 from pytest_dagger_rust.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pytest_dagger_rust.engine.otlp import Batch
+    from pytest_dagger_rust.engine.telemetry import Hear
 
 CLI_BIN = "_EXPERIMENTAL_DAGGER_CLI_BIN"
 RUNNER_HOST = "_EXPERIMENTAL_DAGGER_RUNNER_HOST"
@@ -30,6 +38,8 @@ SESSION_TOKEN = "DAGGER_SESSION_TOKEN"  # noqa: S105 - the variable's name, not 
 RUNNING_ENGINE_TIMEOUT = 8.0
 NEW_ENGINE_TIMEOUT = 300.0
 CLOSE_TIMEOUT = 10.0
+
+CLOSED = "The session was closed before it was open."
 
 # What is done until a session is open, in words for those who wait.
 CONNECTING = "connecting to the Dagger engine"
@@ -71,69 +81,107 @@ class SessionParams:
         return {SESSION_PORT: str(self.port), SESSION_TOKEN: self.session_token}
 
 
+def connect_timeout(environ: Mapping[str, str], timeout: float | None) -> float:
+    """Return the seconds to wait for an engine: `timeout`, or what an engine takes that runs or has to be started."""
+    if timeout is not None:
+        return timeout
+    return RUNNING_ENGINE_TIMEOUT if environ.get(RUNNER_HOST) else NEW_ENGINE_TIMEOUT
+
+
 class CliSession:
-    """A `dagger session` process; it ends when its standard input closes, so it cannot outlive this process."""
+    """A `dagger session` process; it ends when its standard input closes, so it cannot outlive this process.
 
-    def __init__(self, environ: Mapping[str, str], timeout: float | None = None) -> None:
+    `hear` is called with what the CLI tells of the session's work, on another thread. The process is started once, and
+    not after `close`; any thread may call each method.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str], timeout: float | None = None, hear: Hear | None = None
+    ) -> None:
         self._environ = environ
-        self._timeout = timeout
+        self.timeout = connect_timeout(environ, timeout)
+        self._hear = hear
         self._lines: queue.Queue[bytes] = queue.Queue()
+        self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._reader = threading.Thread(target=self._read_first_line, daemon=True)
-        descriptor, name = tempfile.mkstemp(prefix="dagger-", suffix=".log")
-        os.close(descriptor)
-        self.log = Path(name)
-
-    @property
-    def timeout(self) -> float:
-        """Seconds to wait for the session to open."""
-        if self._timeout is not None:
-            return self._timeout
-        return RUNNING_ENGINE_TIMEOUT if self._environ.get(RUNNER_HOST) else NEW_ENGINE_TIMEOUT
+        self._reader: threading.Thread | None = None
+        self._receiver: Receiver | None = None
+        self._log: Path | None = None
+        self._steps: Steps | None = Steps()
+        self._closed = False
 
     def start(self) -> None:
         """Start the CLI and return at once.
 
-        Raises EngineUnavailable when there is no CLI or nobody answers at the engine's address.
+        Raises EngineUnavailable when there is no CLI, nobody answers at the engine's address, or `close` was called.
         """
         check_address(self._environ.get(RUNNER_HOST, ""))
-        command = [find_cli(self._environ), "session", "--label", "dagger.io/sdk.name:pytest-dagger-rust"]
-        try:
-            with self.log.open("wb") as log:
-                self._process = subprocess.Popen(  # noqa: S603 - the CLI the user named
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    env=dict(self._environ),
-                    # Ctrl-C is for pytest, which closes the session in its own time.
-                    start_new_session=True,
-                )
-        except OSError as error:
-            msg = f"The dagger CLI could not be started: {command[0]}: {error.strerror}.\n{REMEDIES}"
-            raise EngineUnavailable(msg) from None
+        program = find_cli(self._environ)
+        with self._lock:
+            if self._closed:
+                raise EngineUnavailable(CLOSED)
+            try:
+                self._launch(program)
+            except OSError as error:
+                msg = f"The dagger CLI could not be started: {program}: {error.strerror}.\n{REMEDIES}"
+                raise EngineUnavailable(msg) from None
+
+    def _launch(self, program: str) -> None:
+        self._receiver = Receiver(self._environ, self._heard)
+        descriptor, name = tempfile.mkstemp(prefix="dagger-", suffix=".log")
+        self._log = Path(name)
+        with os.fdopen(descriptor, "wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - the CLI the user named
+                # Otherwise it draws all that the session did, anew for every change.
+                [program, "--silent", "session", "--label", "dagger.io/sdk.name:pytest-dagger-rust"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**self._environ, **self._receiver.start()},
+                # Ctrl-C is for pytest, which closes the session in its own time.
+                start_new_session=True,
+            )
+        self._reader = threading.Thread(target=self._read_first_line, args=(self._process,), daemon=True)
         self._reader.start()
 
-    def _read_first_line(self) -> None:
-        assert self._process is not None and self._process.stdout is not None  # noqa: S101, PT018
-        self._lines.put(self._process.stdout.readline())
+    def _read_first_line(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None  # noqa: S101 - it has a pipe
+        self._lines.put(process.stdout.readline())
+
+    def _heard(self, batch: Batch) -> None:
+        if (steps := self._steps) is not None:
+            steps.hear(batch)
+        if self._hear is not None:
+            self._hear(batch)
 
     def params(self) -> SessionParams:
         """Wait for the session to open.
 
-        Raises EngineUnavailable when the CLI stops or stays silent for longer than `timeout`.
+        Raises EngineUnavailable when the CLI stops, or begins no new step for longer than `timeout`.
         """
+        steps = self._steps or Steps()
         try:
-            line = self._lines.get(timeout=self.timeout)
-        except queue.Empty:
-            self._fail(f"The dagger CLI did not open a session within {self.timeout:g} s.")
-        try:
-            answer = json.loads(line)
-            return SessionParams(int(answer["port"]), str(answer["session_token"]))
+            answer = json.loads(self._first_line(steps))
+            params = SessionParams(int(answer["port"]), str(answer["session_token"]))
         except (ValueError, KeyError, TypeError):
             self._fail("The dagger CLI stopped before it opened a session.")
+        self._steps = None
+        return params
+
+    def _first_line(self, steps: Steps) -> bytes:
+        left = self.timeout
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._lines.get(timeout=left)
+            # Only where it takes long does it matter what is done.
+            steps.look()
+            left = steps.last + self.timeout - time.monotonic()
+            if left <= 0:
+                self._fail(_too_long(self.timeout, steps))
 
     def _fail(self, what: str) -> NoReturn:
+        if self._closed:
+            raise EngineUnavailable(CLOSED)
         tail = self.log_tail()
         self.close(timeout=0.5)
         address = self._environ.get(RUNNER_HOST)
@@ -142,20 +190,41 @@ class CliSession:
 
     def log_tail(self, lines: int = 5) -> str:
         """Return the last lines of what the CLI logged, indented."""
-        text = self.log.read_text("utf-8", "replace") if self.log.exists() else ""
-        return "\n".join(f"  dagger: {line}" for line in text.splitlines()[-lines:])
+        text = ""
+        with contextlib.suppress(OSError):
+            text = self._log.read_text("utf-8", "replace") if self._log else ""
+        return "\n".join(f"  dagger: {line}" for line in lines_of(without_trace(text))[-lines:])
 
     def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
         """End the process, kindly first; the engine drops whatever it was running for it."""
-        if self._process is not None:
-            assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101, PT018
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
-            _wait_or_kill(self._process, timeout)
+        with self._lock:
+            self._closed = True
+            if self._process is not None:
+                self._end(self._process, timeout)
+                self._process = None
+            if self._receiver is not None:
+                self._receiver.close()
+                self._receiver = None
+            if self._log is not None:
+                self._log.unlink(missing_ok=True)
+                self._log = None
+
+    def _end(self, process: subprocess.Popen[bytes], timeout: float) -> None:
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - it has pipes
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        _wait_or_kill(process, timeout)
+        if self._reader is not None:
             self._reader.join(timeout)
-            self._process.stdout.close()
-            self._process = None
-        self.log.unlink(missing_ok=True)
+        process.stdout.close()
+
+
+def _too_long(timeout: float, steps: Steps) -> str:
+    if not steps.current:
+        return f"The dagger CLI did not open a session within {timeout:g} s."
+    reason = without_trace(steps.failure).rpartition(": ")[2].strip(' "')
+    what = f"The dagger CLI did not open a session: it was at {steps.current!r} for more than {timeout:g} s"
+    return f"{what}, last error: {reason}." if reason else f"{what}."
 
 
 def _wait_or_kill(process: subprocess.Popen[bytes], timeout: float) -> None:

@@ -12,17 +12,21 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from pytest_dagger_rust.engine import introspection
-from pytest_dagger_rust.engine.cli import REMEDIES, CliSession, SessionParams
+from pytest_dagger_rust.engine.cli import REMEDIES, CliSession, SessionParams, connect_timeout
+from pytest_dagger_rust.engine.introspection import Introspection, schema_of
+from pytest_dagger_rust.engine.plain import without_trace
+from pytest_dagger_rust.engine.versions import check_versions
 from pytest_dagger_rust.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Mapping
-    from pathlib import Path
 
     import dagger
     import graphql
     from anyio.from_thread import BlockingPortal
+
+    from pytest_dagger_rust.engine.introspection import Said
+    from pytest_dagger_rust.engine.telemetry import Hear
 
 T = TypeVar("T")
 
@@ -31,11 +35,19 @@ The Dagger session has ended, so this object can no longer be used.
   Keep nothing that came from a fixture of this plugin beyond the end of the pytest session."""
 
 
+LOST = """\
+The connection to the Dagger engine was lost: {}
+  Run the tests again once it is back; what was compiled is kept."""
+
+
 class Engine:
     """A connection to a Dagger engine that any thread and any event loop can use.
 
     The SDK's client belongs to the event loop that made it; on another loop, it fails some calls later. So the client
     runs on a thread with its own loop, and every query is passed to that thread.
+
+    `timeout` is how many seconds each step of connecting may take. `hear` is called, on another thread, with what the
+    CLI sends of the session's work, where this connection starts the CLI.
     """
 
     def __init__(
@@ -44,11 +56,12 @@ class Engine:
         *,
         timeout: float | None = None,
         session: SessionParams | None = None,
+        hear: Hear | None = None,
     ) -> None:
         self._environ = os.environ if environ is None else environ
         self._timeout = timeout
         self._session = session
-        self._cli: CliSession | None = None
+        self._hear = hear
         self._client: dagger.Client | None = None
         self._stack = contextlib.ExitStack()
         self._portal: BlockingPortal | None = None
@@ -62,26 +75,33 @@ class Engine:
         with contextlib.ExitStack() as stack:
             # Importing the SDK takes most of a second, in which the CLI connects and the engine gives its schema.
             meanwhile = stack.enter_context(ThreadPoolExecutor(1))
-            if known := self._session or SessionParams.from_env(self._environ):
-                session = meanwhile.submit(_with_schema, known)
-            else:
-                self._cli = cli = CliSession(self._environ, self._timeout)
-                stack.callback(cli.close)
-                cli.start()
-                session = meanwhile.submit(lambda: _with_schema(cli.params()))
+            params = self._opening(stack)
+            introspection = Introspection(connect_timeout(self._environ, self._timeout))
+            stack.callback(introspection.cancel)
+            session = meanwhile.submit(lambda: _with_schema(params(), introspection))
             with _objects_that_stay():
                 import_module("dagger")
             from anyio.from_thread import start_blocking_portal  # noqa: PLC0415
 
             self._portal = stack.enter_context(start_blocking_portal())
             self._thread = self._portal.call(_thread_id)
-            params, said = session.result()
+            found, said = session.result()
             meanwhile.shutdown(wait=False)
+            check_versions(said)
             with _objects_that_stay():
-                self._client = self._connect(params, introspection.schema_of(said), stack)
-            self.port = params.port
+                self._client = self._connect(found, schema_of(said), stack)
+            self.port = found.port
             self._stack = stack.pop_all()
         return self._client
+
+    def _opening(self, stack: contextlib.ExitStack) -> Callable[[], SessionParams]:
+        """Start the CLI, unless there is a session, and return a function that waits for the session."""
+        if known := self._session or SessionParams.from_env(self._environ):
+            return lambda: known
+        cli = CliSession(self._environ, self._timeout, self._hear)
+        stack.callback(cli.close)
+        cli.start()
+        return cli.params
 
     @property
     def client(self) -> dagger.Client:
@@ -156,13 +176,8 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @property
-    def log(self) -> Path | None:
-        """The file the CLI logs to, None if the session was open already."""
-        return None if self._cli is None else self._cli.log
 
-
-def _with_schema(params: SessionParams) -> tuple[SessionParams, Any]:
+def _with_schema(params: SessionParams, introspection: Introspection) -> tuple[SessionParams, Said | None]:
     """Return an open session and the engine's schema."""
     return params, introspection.fetch(params)
 
@@ -187,6 +202,19 @@ async def _thread_id() -> int:
     return threading.get_ident()
 
 
+def _loss(error: Exception) -> EngineUnavailable | None:
+    """Return the error for a lost engine; another one of the SDK's transport is made plain."""
+    from gql.transport import exceptions  # noqa: PLC0415 - imports the SDK's HTTP client
+
+    if isinstance(error, exceptions.TransportQueryError):
+        for said in error.errors or ():
+            said["message"] = without_trace(str(said.get("message")))
+    elif isinstance(error, exceptions.TransportError):
+        reason = str(error) or type(error.__cause__ or error).__name__
+        return EngineUnavailable(LOST.format(without_trace(reason)))
+    return None
+
+
 @dataclass(frozen=True)
 class AnyLoopSession:
     """The SDK's client session, with every query passed to the loop it belongs to."""
@@ -199,8 +227,16 @@ class AnyLoopSession:
         return await self.engine.acall(self.session.get_schema)
 
     async def execute(self, query: Any) -> Any:
-        """Send one query."""
-        return await self.engine.acall(self.session.execute, query)
+        """Send one query.
+
+        Raises EngineUnavailable if the engine is lost; the SDK raises the rest as its own errors.
+        """
+        try:
+            return await self.engine.acall(self.session.execute, query)
+        except Exception as error:
+            if loss := _loss(error):
+                raise loss from None
+            raise
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from pytest_dagger_rust.manifests.boundary import Tree
 
+# Cargo's variable for `resolver.lockfile-path`.
+LOCK_VARIABLE = "CARGO_RESOLVER_LOCKFILE_PATH"
+
 # How cargo talks and what it calls its commands; no build depends on it.
 _IRRELEVANT = frozenset({"alias", "cargo-new", "term", "future-incompat-report"})
 

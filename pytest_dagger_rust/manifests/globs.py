@@ -84,5 +84,20 @@ def _translate(part: str) -> Iterator[str]:
 
 def _character_class(inner: str) -> str:
     negated = inner.startswith("!")
-    body = re.sub(r"([\\\]\[^&~|])", r"\\\1", inner[1:] if negated else inner)
+    body = "".join(_members(inner[1:] if negated else inner))
+    if not body:
+        # Nothing is in the class: a range that runs backwards has no characters.
+        return "." if negated else "(?!)"
     return f"[{'^' if negated else ''}{body}]"
+
+
+def _members(inner: str) -> Iterator[str]:
+    index = 0
+    while index < len(inner):
+        first = last = inner[index]
+        if inner[index + 1 : index + 2] == "-" and index + 2 < len(inner):
+            last = inner[index + 2]
+            index += 2
+        if first <= last:
+            yield f"{re.escape(first)}-{re.escape(last)}"
+        index += 1

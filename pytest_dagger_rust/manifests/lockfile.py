@@ -35,6 +35,14 @@ class Lock:
         """Return the names of all packages that come from a registry or from git."""
         return frozenset(str(item.get("name")) for item in self._packages if "source" in item)
 
+    def dependencies(self) -> dict[str, frozenset[str]]:
+        """Return the names of what each package depends on; packages of one name are merged."""
+        found: dict[str, set[str]] = {}
+        for package in self._packages:
+            names = (reference.partition(" ")[0] for reference in strings(package.get("dependencies")))
+            found.setdefault(str(package.get("name")), set()).update(names)
+        return {name: frozenset(needed) for name, needed in found.items()}
+
     def needed_by_others(self) -> frozenset[str]:
         """Return the name of every local package that one from a registry or git depends on."""
         found: set[str] = set()

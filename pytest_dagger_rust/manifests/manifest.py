@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomli
 
+from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import WorkspaceError
 from pytest_dagger_rust.manifests.toml_values import Table, array, is_table, string, table
 
@@ -126,7 +127,7 @@ def line_of(text: str, keys: tuple[str, ...]) -> int | None:
 def _key_lines(text: str) -> list[tuple[tuple[str, ...], int]]:
     found: list[tuple[tuple[str, ...], int]] = []
     header: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines_of(text), start=1):
         if match := _HEADER.match(line):
             header = _parts(match[1])
             found.append((header, number))

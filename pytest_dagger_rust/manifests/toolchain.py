@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.manifests.boundary import contains
 from pytest_dagger_rust.manifests.manifest import read_manifest
-from pytest_dagger_rust.manifests.toml_values import Table, string, table
+from pytest_dagger_rust.manifests.toml_values import Table, string, strings, table
 
 if TYPE_CHECKING:
     from pytest_dagger_rust.manifests.boundary import Tree
@@ -23,6 +24,27 @@ class Toolchain:
     path: str | None = None
     channel: str | None = None
     table: Table | None = None
+
+    @property
+    def folder(self) -> str | None:
+        """The absolute path of the toolchain itself, where the file names one by `path`."""
+        path = string(table(self.table).get("path"))
+        return path and posixpath.normpath(posixpath.join(posixpath.dirname(self.path or "/"), path))
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The components that rustup is to install with it."""
+        return tuple(strings(table(self.table).get("components")))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets that rustup is to install with it."""
+        return tuple(strings(table(self.table).get("targets")))
+
+    @property
+    def profile(self) -> str | None:
+        """The profile that rustup is to install, None for the image's own."""
+        return string(table(self.table).get("profile"))
 
 
 def read_toolchain(tree: Tree, folder: str) -> Toolchain:
@@ -42,6 +64,6 @@ def _read(tree: Tree, path: str) -> Toolchain:
     text = tree.read(path).decode("utf-8", "replace").strip()
     # The old form of the file is nothing but a channel.
     if path.endswith("/rust-toolchain") and "\n" not in text and "=" not in text and "[" not in text:
-        return Toolchain(path, text or None, {"channel": text})
+        return Toolchain(path, text or None, {"channel": text} if text else {})
     found = table(read_manifest(tree, path).document.get("toolchain"))
     return Toolchain(path, string(found.get("channel")), found)

@@ -5,7 +5,6 @@ This module is the plugin that pytest loads: its hooks, and the fixtures by name
 
 from __future__ import annotations
 
-import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ import pytest
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
 from pytest_dagger_rust.plugin import configuration, fixtures, hypothesis_tests, marks, overrides, transcripts
 from pytest_dagger_rust.plugin.display import BuildReporting
-from pytest_dagger_rust.plugin.error_reports import write_message
+from pytest_dagger_rust.plugin.error_reports import Deduplicator, without_frames, write_message
 from pytest_dagger_rust.plugin.fixtures import (
     _dagger_engine,  # pyright: ignore[reportPrivateUsage]
     _rust_build_options,  # pyright: ignore[reportPrivateUsage]
@@ -33,12 +32,11 @@ from pytest_dagger_rust.plugin.fixtures import (
     rust_test_options,
     rust_workspace,
 )
-from pytest_dagger_rust.plugin.state import REPORTING_KEY, SETTINGS_KEY, SHARED_SESSION
+from pytest_dagger_rust.plugin.state import REPORTING_KEY, SETTINGS_KEY
+from pytest_dagger_rust.plugin.xdist import XdistHooks, is_worker
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-    from pytest_dagger_rust.plugin.xdist import SessionServer
 
 __all__ = [
     "_dagger_engine",
@@ -58,8 +56,6 @@ __all__ = [
     "rust_test_options",
     "rust_workspace",
 ]
-
-_SERVER: pytest.StashKey[SessionServer] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,6 +85,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.stash[SETTINGS_KEY] = configuration.read(config)
     config.pluginmanager.register(transcripts, "dagger_rust_sections")
+    if not is_worker(config):
+        config.pluginmanager.register(Deduplicator(config), "dagger_rust_errors")
     config.stash[REPORTING_KEY] = BuildReporting(config)
     config.pluginmanager.register(config.stash[REPORTING_KEY], "dagger_rust_reporting")
     if config.stash[SETTINGS_KEY]["shell"]:
@@ -96,6 +94,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         source = config.stash[SETTINGS_KEY].sources["shell"]
         config.pluginmanager.register(ShellOnFailure(config, source), "dagger_rust_shell")
+    config.pluginmanager.register(XdistHooks(config), "dagger_rust_xdist")
     config.addinivalue_line("markers", marks.MARKER)
     config.addinivalue_line("markers", "rust_test: set on every Rust test")
     config.addinivalue_line("markers", "rust_ignored: set on every Rust test with #[ignore]")
@@ -112,38 +111,6 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     from pytest_dagger_rust.plugin.header import header_line  # noqa: PLC0415 - reads what the header shows
 
     return header_line(config, config.stash[SETTINGS_KEY])
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """Send a pytest-xdist worker the address of the controller's session with the engine."""
-    config: pytest.Config = node.config
-    if config.stash.get(_SERVER, None) is None and not os.environ.get("DAGGER_SESSION_PORT"):
-        from pytest_dagger_rust.plugin.xdist import SessionServer  # noqa: PLC0415 - only for runs with workers
-
-        config.stash[_SERVER] = SessionServer(
-            config.stash[SETTINGS_KEY]["connect_timeout"], config.stash[REPORTING_KEY].progress
-        )
-    if server := config.stash.get(_SERVER, None):
-        node.workerinput[SHARED_SESSION] = (server.address, server.key.hex())
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """End the session at once after Ctrl-C, because workers ignore it and would wait for their builds."""
-    if exitstatus == pytest.ExitCode.INTERRUPTED:
-        _close_server(session.config, patience=0.5)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Close what the controller holds for its workers."""
-    _close_server(config)
-
-
-def _close_server(config: pytest.Config, patience: float | None = None) -> None:
-    if server := config.stash.get(_SERVER, None):
-        server.close() if patience is None else server.close(patience)
-        del config.stash[_SERVER]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -192,12 +159,29 @@ def pytest_fixture_setup(
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show an error of a fixture as its message alone."""
-    report = yield
+    """Show an error of a fixture or of a Rust test as its message alone, and one in a test where the test stands."""
     error = call.excinfo.value if call.excinfo is not None else None
-    if call.when == "setup" and call.excinfo is not None and isinstance(error, DaggerRustError):
-        place = None
+    place = None
+    if call.excinfo is not None:
         if isinstance(error, ConfigurationError):
             place = overrides.place_in_tests(call.excinfo, item.config.rootpath)
-        write_message(report, error, place)
+        if not item.config.getoption("fulltrace", False):
+            call.excinfo = without_frames(call.excinfo)
+    report = yield
+    is_alone = call.when == "setup" or item.get_closest_marker("rust_test") is not None
+    if isinstance(error, DaggerRustError) and is_alone:
+        write_message(report, error, item.config.rootpath, place)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Show an error of the Rust tests' build as its message alone."""
+    report = yield
+    call: pytest.CallInfo[Any] | None = getattr(report, "call", None)
+    error = call.excinfo.value if call is not None and call.excinfo is not None else None
+    if isinstance(error, DaggerRustError):
+        write_message(report, error, collector.config.rootpath)
     return report

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dagger_rust.plugin.error_reports import Deduplicator
-from pytest_dagger_rust.plugin.state import SHARED_SESSION
+from pytest_dagger_rust.plugin.xdist import controller_of, is_worker
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -28,8 +27,7 @@ class BuildReporting:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._is_worker = hasattr(config, "workerinput")
-        self._deduplicator = Deduplicator()
+        self._is_worker = is_worker(config)
         self._waited = 0.0
         self._workers_builds: list[BuildFacts] = []
         self._workers_waits: list[tuple[str, float]] = []
@@ -48,13 +46,7 @@ class BuildReporting:
         """The builds of this process."""
         from pytest_dagger_rust.report.build_log import BuildLog  # noqa: PLC0415
 
-        workerinput: dict[str, Any] = getattr(self._config, "workerinput", {})
-        if SHARED_SESSION not in workerinput:
-            return BuildLog(self.progress)
-        from pytest_dagger_rust.plugin.xdist import WorkersProgress  # noqa: PLC0415
-
-        address, key = workerinput[SHARED_SESSION]
-        return BuildLog(WorkersProgress(address, bytes.fromhex(key), workerinput["workerid"]))
+        return BuildLog(controller_of(self._config) or self.progress)
 
     def _paused(self) -> AbstractContextManager[None]:
         return self.progress.paused() if "progress" in vars(self) else contextlib.nullcontext()
@@ -86,10 +78,8 @@ class BuildReporting:
         return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
-        """Hide the progress line while pytest writes, and shorten an error that was shown before."""
-        if not self._is_worker:
-            self._deduplicator.shorten(report, colours=self._config.get_terminal_writer().hasmarkup)
+    def pytest_runtest_logreport(self) -> Generator[None, None, None]:
+        """Hide the progress line while pytest writes."""
         with self._paused():
             return (yield)
 

@@ -16,7 +16,8 @@ from pytest_dagger_rust.builds.images import default_builder_image, default_runt
 from pytest_dagger_rust.errors import EngineUnavailable
 from pytest_dagger_rust.plugin import marks
 from pytest_dagger_rust.plugin.own_files import with_own_files
-from pytest_dagger_rust.plugin.state import REPORTING_KEY, SETTINGS_KEY, SHARED_SESSION
+from pytest_dagger_rust.plugin.state import REPORTING_KEY, SETTINGS_KEY
+from pytest_dagger_rust.plugin.xdist import controller_of, run_id
 from pytest_dagger_rust.rust_tests.selection import selected_packages
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from pytest_dagger_rust.builds.caches import Caches
     from pytest_dagger_rust.builds.options import CargoOptions
-    from pytest_dagger_rust.engine.cli import SessionParams
     from pytest_dagger_rust.engine.engine import Engine
     from pytest_dagger_rust.factory import RustBuildFactory
     from pytest_dagger_rust.plugin.settings import Settings
@@ -53,8 +53,10 @@ def _dagger_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:  # pyright:
     settings = _settings(pytestconfig)
     build_log = pytestconfig.stash[REPORTING_KEY].build_log
     try:
-        engine = Engine(timeout=settings["connect_timeout"], session=_controllers_session(pytestconfig))
-        build_log.progress.follow(lambda: engine.log)
+        controller = controller_of(pytestconfig)
+        session = controller.session() if controller else None
+        hear = build_log.progress.hear
+        engine = Engine(timeout=settings["connect_timeout"], session=session, hear=hear)
         with build_log.waiting(CONNECTING):
             engine.open()
         # When Python ends, it looks through all objects once more, and the SDK has made a hundred thousand of them.
@@ -65,16 +67,6 @@ def _dagger_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:  # pyright:
         raise
     yield engine
     engine.close()
-
-
-def _controllers_session(config: pytest.Config) -> SessionParams | None:
-    workerinput: dict[str, Any] = getattr(config, "workerinput", {})
-    if SHARED_SESSION not in workerinput:
-        return None
-    from pytest_dagger_rust.plugin.xdist import ask  # noqa: PLC0415
-
-    address, key = workerinput[SHARED_SESSION]
-    return ask(address, bytes.fromhex(key))
 
 
 @pytest.fixture(scope="session")
@@ -203,11 +195,12 @@ def _rust_caches(pytestconfig: pytest.Config) -> Caches:  # pyright: ignore[repo
     from pytest_dagger_rust.builds.caches import Caches  # noqa: PLC0415
 
     folder = _cache_folder(pytestconfig)
-    workerinput: dict[str, Any] = getattr(pytestconfig, "workerinput", {})
-    shared = Path(workerinput[SHARED_SESSION][0]).parent if SHARED_SESSION in workerinput else None
+    turns = folder
+    if folder is None and (controller := controller_of(pytestconfig)) and (shared := controller.folder()):
+        turns = Path(shared)
     # All workers of pytest-xdist ask for the same, and only the first of them finds something to clear.
-    nonce = workerinput.get("testrunuid") or uuid.uuid4().hex
-    return Caches(folder, nonce if _settings(pytestconfig)["clear_caches"] else "", folder or shared)
+    nonce = run_id(pytestconfig) or uuid.uuid4().hex
+    return Caches(folder, nonce if _settings(pytestconfig)["clear_caches"] else "", turns)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The line in pytest's header: image, workspace, profile and engine, other settings, and where each is set."""
+"""The line in pytest's header: what is configured and where; with -v also what is left at its default."""
 
 from __future__ import annotations
 
@@ -20,25 +20,27 @@ if TYPE_CHECKING:
 
     from pytest_dagger_rust.plugin.settings import Settings
 
-# Always in the line, because a fixture may decide them instead of a setting.
+# With -v always in the line, because a fixture may decide them instead of a setting.
 _FIXTURES = {
     "builder_image": "rust_builder_image",
     "workspace": "rust_workspace",
     "profile": "rust_cargo_options",
 }
+_DEFAULT = " (default)"
 _LABELS = {"builder_image": "image"}
 _TOOLCHAIN_FILES = ("rust-toolchain", "rust-toolchain.toml")
 
 
 def header_line(config: pytest.Config, settings: Settings) -> str | None:
-    """Return the line, None if there is no workspace and nothing is set: most runs are not about Rust."""
+    """Return the line, None if there is nothing to say: most runs are not about Rust, or use the defaults."""
     folder = config.rootpath / settings["workspace"]
     if not settings.sources and not (folder / "Cargo.toml").is_file():
         return None
     parts = [_decided(config, settings, name) for name in _FIXTURES]
-    parts.append(_engine(os.environ))
-    parts += _others(config, settings)
-    return f"dagger-rust: {', '.join(parts)}"
+    parts += [_engine(os.environ), *_others(config, settings)]
+    if config.get_verbosity() < 1:
+        parts = [part for part in parts if not part.endswith(_DEFAULT)]
+    return f"dagger-rust: {', '.join(parts)}" if parts else None
 
 
 def _decided(config: pytest.Config, settings: Settings, name: str) -> str:
@@ -49,12 +51,12 @@ def _decided(config: pytest.Config, settings: Settings, name: str) -> str:
         return f"{label}={_shown(settings[name])} ({_source(config, settings, name)})"
     if name == "builder_image":
         return _default_image(config.rootpath / settings["workspace"])
-    return f"{label}={_shown(settings[name])} (default)"
+    return f"{label}={_shown(settings[name])}{_DEFAULT}"
 
 
 def _default_image(folder: Path) -> str:
     channel = _toolchain(folder)
-    return f"image={default_builder_image(channel)} ({'rust-toolchain file' if channel else 'default'})"
+    return f"image={default_builder_image(channel)}{' (rust-toolchain file)' if channel else _DEFAULT}"
 
 
 def _toolchain(folder: Path) -> str | None:
@@ -86,7 +88,7 @@ def _engine(environ: Mapping[str, str]) -> str:
         return f"engine=session on port {port} ({SESSION_PORT})"
     if address := environ.get(RUNNER_HOST):
         return f"engine={address} ({RUNNER_HOST})"
-    return "engine=started by the dagger CLI (default)"
+    return f"engine=started by the dagger CLI{_DEFAULT}"
 
 
 def _others(config: pytest.Config, settings: Settings) -> Iterator[str]:

@@ -13,10 +13,10 @@ import pytest
 
 from pytest_dagger_rust.errors import DaggerRustError
 from pytest_dagger_rust.plugin.collection_fixtures import session_fixture
-from pytest_dagger_rust.plugin.error_reports import coloured
 from pytest_dagger_rust.plugin.rust_items import RustFile, RustTest
 from pytest_dagger_rust.plugin.rust_order import Order, Rules
 from pytest_dagger_rust.plugin.rust_sources import RustSources
+from pytest_dagger_rust.plugin.xdist import is_worker
 from pytest_dagger_rust.rust_tests import doctests
 from pytest_dagger_rust.rust_tests.cases import ListingError, name_parts
 from pytest_dagger_rust.rust_tests.jobs import run_jobs
@@ -45,7 +45,6 @@ class RustTests:
     """Collects and runs the workspace's Rust tests."""
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
-        self._first_shown: dict[str, str] = {}
         self._config = config
         self._ignored: str = settings["ignored_tests"]
         self.timeout: float = settings["test_timeout"]
@@ -183,7 +182,7 @@ class RustTests:
         failures = max(0, (item.config.getoption("maxfail") or 0) - item.session.testsfailed)
         if limit := time_limit(item):
             return Turn(failures, min(BUDGET, limit / 2), puts_back=True)
-        return Turn(failures, puts_back=hasattr(self._config, "workerinput"))
+        return Turn(failures, puts_back=is_worker(self._config))
 
     def outcome_of(self, case: RustTestCase, result: RunResult) -> Outcome:
         """Read how a test ended from the result of its job."""
@@ -231,17 +230,6 @@ class RustTests:
         # A path of the standard library is absolute, and stays what it is.
         path = (self._sources.root if self._sources else self._config.rootpath) / file
         return os.path.relpath(path, self._config.rootpath) if path.exists() else file
-
-    def failure_text(self, node: pytest.Item | pytest.Collector, error: BaseException) -> str | None:
-        """Return the text for an error of this package: whole the first time, one line after that."""
-        if not isinstance(error, DaggerRustError):
-            return None
-        kind = type(error).__name__
-        first = self._first_shown.setdefault(str(error), node.nodeid)
-        if first != node.nodeid:
-            return f"{kind}: same error as {first} (shown there)"
-        has_colours = self._config.get_terminal_writer().hasmarkup
-        return f"{kind}: {coloured(error) if has_colours else error}"
 
 
 def time_limit(item: pytest.Item) -> float | None:

@@ -45,10 +45,6 @@ class RustFile(pytest.File):
         """Build the tests, the first time, and give those of this file."""
         return nodes(self, self.tests, self.tests.cases_in(self.session, self.path))
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], _style: Any = None) -> Any:
-        """Show an error of the build as its message alone."""
-        return self.tests.failure_text(self, excinfo.value) or super().repr_failure(excinfo)
-
 
 class RustModule(pytest.Collector):
     """A module with tests in it."""
@@ -125,7 +121,7 @@ class RustTest(pytest.Item):
         if isinstance(excinfo.value, pytest.fail.Exception):
             # Of another plugin, as pytest-timeout: where it came upon the test is nothing to the user.
             return str(excinfo.value)
-        return self.tests.failure_text(self, excinfo.value) or super().repr_failure(excinfo, style)
+        return super().repr_failure(excinfo, style)
 
     def _shown(self, outcome: Outcome) -> Repr:
         message = outcome.failure or ""

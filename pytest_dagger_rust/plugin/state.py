@@ -12,6 +12,3 @@ if TYPE_CHECKING:
 
 SETTINGS_KEY: pytest.StashKey[Settings] = pytest.StashKey()
 REPORTING_KEY: pytest.StashKey[BuildReporting] = pytest.StashKey()
-
-# In the input of a worker of pytest-xdist: the address and key of the controller's session with the engine.
-SHARED_SESSION = "dagger_rust_session"

@@ -7,6 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from pytest_dagger_rust.plugin.xdist import is_worker
 from pytest_dagger_rust.report.progress import clipped
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def display_for(config: pytest.Config, resume: Callable[[], None]) -> ProgressDi
     """Choose how to show progress: None with -q, without a terminal reporter, and in a worker of pytest-xdist."""
     reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     capture: CaptureManager | None = config.pluginmanager.get_plugin("capturemanager")
-    if reporter is None or capture is None or config.get_verbosity() < 0 or hasattr(config, "workerinput"):
+    if reporter is None or capture is None or config.get_verbosity() < 0 or is_worker(config):
         return None
     moves = reporter.isatty and os.environ.get("TERM") != "dumb"
     return MovingLine(reporter, capture) if moves else PlainLines(reporter, capture, resume)

@@ -1,101 +1,143 @@
-"""What the engine and cargo are doing right now, read from the log of the dagger CLI.
-
-The log is meant for people, and its form is no promise: what is not understood is passed over.
-"""
+"""What the engine and cargo are doing right now, from the spans and logs of a session."""
 
 from __future__ import annotations
 
 import re
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.diagnostics import strip_ansi
+from pytest_dagger_rust.engine.otlp import OUTPUT, RESUMED
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from pytest_dagger_rust.engine.otlp import Batch, Piece, Span
 
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_LINE = re.compile(r"(?P<span>\d+) *: (?:┆ )*(?P<said>\[[\d.hms]+\] \| )?(?P<text>.*)")
-# The command line of the agent, which the log shows as it is.
-_STEP = re.compile(r"/agent (dependencies|build) --")
-_ENDED = re.compile(r"(DONE|CACHED|ERROR)( \[[\d.hms]+\])?$")
-_PULL = re.compile(r'Container\.from\(address: "([^"]+)"')
+K = TypeVar("K")
+V = TypeVar("V")
+
+# Subcommands of the agent that are steps of a build, and what a step is called.
+_STEPS = {"dependencies": "compiling dependencies", "build": "compiling"}
+_EXEC = re.compile(rf"exec {re.escape(agent.PROGRAM)} (?P<step>{'|'.join(_STEPS)}) ")
+_PULL = re.compile(r"(?:resolving|pull) (?P<image>[^\s@]+)(?:@\S*)?")
+
+_LINE_END = re.compile(r"[\r\n]")
 _COUNT = re.compile(r"(\d+)/(\d+)(?:: (.*?))?\s*$")
 _STATUS = re.compile(r"(Updating|Locking|Downloading|Downloaded|Blocking|Compiling|Checking) (\S+)")
 
+# What is kept: steps of builds, spans and results that belong to them, pulls, characters of an unfinished line.
+_MOST_STEPS, _MOST_RELATED, _MOST_PULLS, _LONGEST_LINE = 64, 1024, 64, 4096
 
-@dataclass
+
+@dataclass(eq=False)
+class _Step:
+    """One exec of a build: cargo's last words, and the spans of its work that have not ended."""
+
+    what: str
+    count: str = ""
+    crates: str = ""
+    line: str = ""
+    open: set[bytes] = field(default_factory=set[bytes])
+
+    def write(self, text: str) -> None:
+        """Take a piece of cargo's output."""
+        # A progress line of cargo's ends with a carriage return.
+        *lines, rest = _LINE_END.split(self.line + text)
+        self.line = rest[-_LONGEST_LINE:]
+        for line in lines:
+            self._take(strip_ansi(line))
+
+    def _take(self, line: str) -> None:
+        if count := _COUNT.search(line):
+            self.count = f"{count[1]}/{count[2]}"
+            self.crates = count[3] or self.crates
+        elif status := _STATUS.match(line.strip()):
+            self.crates = status[2] if status[1] in ("Compiling", "Checking") else line.strip()
+
+
 class Activity:
-    """The state of all builds of one session with the engine: feed it the log, and ask for words."""
+    """The state of all builds of one session with the engine: feed it what the CLI sends, and ask for words.
 
-    _steps: dict[str, str] = field(default_factory=dict[str, str])
-    _pulls: dict[str, str] = field(default_factory=dict[str, str])
-    _count: str = ""
-    _crates: str = ""
+    An exec is asked for by one span, which may end at once, and done by others later, which name it.
+    """
+
+    def __init__(self) -> None:
+        # By the span, and by the result, of what belongs to each step.
+        self._steps: OrderedDict[bytes | str, _Step] = OrderedDict()
+        self._busy: deque[_Step] = deque(maxlen=_MOST_STEPS)
+        self._pulls: OrderedDict[bytes, str] = OrderedDict()
 
     @property
     def is_busy(self) -> bool:
         """Whether a step of a build, or the pull of an image, has begun and not ended."""
-        return bool(self._steps or self._pulls)
+        return bool(self._busy or self._pulls)
 
-    def feed(self, text: str) -> None:
-        """Take whole lines of the log."""
-        for line in _ANSI.sub("", text).split("\n"):
-            if found := _LINE.fullmatch(line):
-                self._take(found["span"], found["text"], said=found["said"] is not None)
+    def feed(self, batch: Batch) -> None:
+        """Take what the CLI has sent."""
+        for span in batch.spans():
+            self._take_span(span)
+        for piece in batch.pieces():
+            self._take_piece(piece)
 
-    def _take(self, span: str, text: str, *, said: bool) -> None:
-        if said:
-            if span in self._steps:
-                self._cargo(text)
-        elif _ENDED.search(text):
-            self._steps.pop(span, None)
-            self._pulls.pop(span, None)
-        elif steps := _STEP.findall(text):
-            self._begin(span, steps[-1])
-        elif pull := _PULL.match(text):
-            self._pulls[span] = pull[1]
+    def _take_span(self, span: Span) -> None:
+        if step := self._step_of(span):
+            self._note(step, span)
+        elif image := _image_of(span):
+            if span.ended:
+                self._pulls.pop(span.id, None)
+            else:
+                _put(self._pulls, span.id, image, _MOST_PULLS)
 
-    def _begin(self, span: str, step: str) -> None:
-        # The log repeats a step's headline whenever it comes back to it.
-        if span not in self._steps:
-            self._steps[span] = step
-            self._count = self._crates = ""
+    def _step_of(self, span: Span) -> _Step | None:
+        names = (span.id, span.attributes.get(RESUMED), *span.links, span.parent)
+        for name in names:
+            if name and (step := self._steps.get(name)):
+                return step
+        what = _STEPS.get(_subcommand(span))
+        return _Step(what) if what else None
 
-    def _cargo(self, text: str) -> None:
-        # A progress line of cargo's and the line that replaces it come as one, parted by carriage returns.
-        for part in text.split("\r"):
-            if count := _COUNT.search(part):
-                self._count = f"{count[1]}/{count[2]}"
-                self._crates = count[3] or self._crates
-            elif status := _STATUS.match(part.strip()):
-                self._crates = status[2] if status[1] in ("Compiling", "Checking") else part.strip()
+    def _note(self, step: _Step, span: Span) -> None:
+        _put(self._steps, span.id, step, _MOST_RELATED)
+        if result := span.attributes.get(OUTPUT):
+            _put(self._steps, result, step, _MOST_RELATED)
+        if span.ended:
+            step.open.discard(span.id)
+        elif len(step.open) < _MOST_STEPS:
+            step.open.add(span.id)
+        if not step.open and step in self._busy:
+            self._busy.remove(step)
+        elif step.open and step not in self._busy:
+            self._busy.append(step)
+
+    def _take_piece(self, piece: Piece) -> None:
+        if step := self._steps.get(piece.span):
+            step.write(piece.text)
 
     def words(self) -> tuple[str, str]:
         """Say what is done, and on what; the second may be empty."""
-        if not self._steps:
+        if not self._busy:
             return "pulling", next(reversed(self._pulls.values()), "")
-        step = next(reversed(self._steps.values()))
-        what = "compiling dependencies" if step == "dependencies" else "compiling"
-        return f"{what} {self._count}".rstrip(), self._crates
+        step = self._busy[-1]
+        return f"{step.what} {step.count}".rstrip(), step.crates
 
 
-class LogTail:
-    """Reads a file as it grows, into an Activity."""
+def _put(kept: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    kept[key] = value
+    if len(kept) > most:
+        kept.popitem(last=False)
 
-    def __init__(self) -> None:
-        self.activity = Activity()
-        self._position = 0
 
-    def read(self, log: Path | None) -> None:
-        """Take what has been added since the last time; a file that is not there adds nothing."""
-        if log is None:
-            return
-        try:
-            with log.open("rb") as file:
-                file.seek(self._position)
-                data = file.read()
-        except OSError:
-            return
-        # A character may be written in two parts: what is cut off waits for its rest.
-        end = data.rfind(b"\n") + 1
-        self._position += end
-        self.activity.feed(data[:end].decode("utf-8", "replace"))
+def _subcommand(span: Span) -> str:
+    if found := _EXEC.match(span.name):
+        return found["step"]
+    if not span.name.endswith("withExec"):
+        return ""
+    program, subcommand = [*span.arguments().get("args", ()), "", ""][:2]
+    return subcommand if program == agent.PROGRAM else ""
+
+
+def _image_of(span: Span) -> str:
+    if found := _PULL.fullmatch(span.name):
+        return found["image"]
+    return next(iter(span.arguments().get("address", ())), "") if span.name == "Container.from" else ""

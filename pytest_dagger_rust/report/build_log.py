@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_dagger_rust.builds.options import CargoOptions
+    from pytest_dagger_rust.engine.otlp import Batch
     from pytest_dagger_rust.rust_build import RustBuild
     from pytest_dagger_rust.rust_tests.build import RustTestBuild
 
@@ -24,8 +25,8 @@ class Waits(Protocol):
         """Show that the caller waits, as long as the context lasts."""
         ...
 
-    def follow(self, log: Callable[[], Path | None]) -> None:
-        """Read details from the file that this returns, the log of the session's CLI."""
+    def hear(self, batch: Batch) -> None:
+        """Take details from what the CLI sends of the session's work."""
         ...
 
 

@@ -33,10 +33,10 @@ class Finding:
 class BuildFacts:
     """One build: `name` is its options in words, `key` the same for equal ones, `started` an epoch time.
 
-    `error` is the first line of why it failed. `cache` is "unchanged" where nothing ran, "partly", "compiled",
-    "failed" or "interrupted". `reasons` says why a package was compiled again, `sizes` how many bytes a binary has,
-    `timings` package, begin and end in seconds of some clock, and the package that was waited for. `rewritten` are the
-    sources that build scripts wrote.
+    `error` is the first line of why it failed. `state` is "up to date" if nothing was compiled, else "partly
+    rebuilt", "rebuilt", "failed" or "interrupted". `reasons` says why a package was compiled again, `sizes` how many
+    bytes a binary has, `timings` package, begin and end in seconds of some clock, and the package that was waited for.
+    `rewritten` are the sources that build scripts wrote.
     """
 
     name: str
@@ -44,7 +44,7 @@ class BuildFacts:
     root: str
     started: float
     seconds: float
-    cache: str
+    state: str
     compiled: tuple[str, ...] = ()
     fresh: tuple[str, ...] = ()
     steps: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -86,12 +86,12 @@ def facts_of(build: BuildRecord) -> BuildFacts:
     if build.made is None:
         diagnostics = build.error.diagnostics if isinstance(build.error, RustBuildError) else ()
         error = str(build.error).partition("\n")[0] or type(build.error).__name__
-        cache = "failed" if isinstance(build.error, Exception) else "interrupted"
-        return BuildFacts(**common, cache=cache, findings=_findings(diagnostics), error=error)
+        state = "failed" if isinstance(build.error, Exception) else "interrupted"
+        return BuildFacts(**common, state=state, findings=_findings(diagnostics), error=error)
     report = build.made.report
     return BuildFacts(
         **common,
-        cache=_cache(cached=report.cached, compiled=len(report.compiled), fresh=len(report.fresh)),
+        state=_state(cached=report.cached, compiled=len(report.compiled), fresh=len(report.fresh)),
         compiled=report.compiled,
         fresh=report.fresh,
         steps=dict(report.steps),
@@ -112,13 +112,14 @@ def _name(build: BuildRecord) -> str:
 
 
 def _command(build: BuildRecord) -> str:
-    return f"cargo {'test' if build.tests else 'build'} {build.options.describe()}".rstrip()
+    words = build.options.describe().replace("--package *", "--workspace", 1)
+    return f"cargo {'test' if build.tests else 'build'} {words}".rstrip()
 
 
-def _cache(*, cached: bool, compiled: int, fresh: int) -> str:
+def _state(*, cached: bool, compiled: int, fresh: int) -> str:
     if cached or not compiled:
-        return "unchanged"
-    return "partly" if fresh else "compiled"
+        return "up to date"
+    return "partly rebuilt" if fresh else "rebuilt"
 
 
 def _findings(diagnostics: Iterable[Diagnostic]) -> tuple[Finding, ...]:

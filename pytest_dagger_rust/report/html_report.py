@@ -68,7 +68,7 @@ def _figures(build: BuildFacts) -> str:
         "compiled": str(len(build.compiled)),
         "fresh": str(len(build.fresh)),
         "warnings": str(build.warnings),
-        "cache": build.cache,
+        "state": build.state,
     }
     items = "".join(f"<div><dt>{name}</dt><dd>{_text(value)}</dd></div>" for name, value in figures.items())
     return f"<dl class='figures'>{items}</dl>"

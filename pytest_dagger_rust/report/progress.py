@@ -6,17 +6,22 @@ import contextlib
 import functools
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_dagger_rust.report.activity import LogTail
+from pytest_dagger_rust.report.activity import Activity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from pathlib import Path
 
+    from pytest_dagger_rust.engine.otlp import Batch
 
-# Seconds between two looks.
+# Seconds between two looks, and before the first one at what the CLI sends: reading it costs something.
 TICK = 0.1
+FIRST_LOOK = 0.3
+
+# What may wait to be looked at, in bodies and bytes; what does not fit is not shown.
+_WAITING, _WAITING_BYTES = 1000, 16 * 1024 * 1024
 
 
 class ProgressDisplay(Protocol):
@@ -41,21 +46,27 @@ class Progress:
 
     def __init__(self, choose: Callable[[], ProgressDisplay | None]) -> None:
         self._choose = choose
-        self._log: Callable[[], Path | None] = lambda: None
-        self._tail = LogTail()
+        self._heard: deque[Batch] = deque()
+        self._bytes = 0
+        self._activity = Activity()
         self._waits: dict[str, str] = {}
         self._since = 0.0
         self._lock = threading.RLock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def follow(self, log: Callable[[], Path | None]) -> None:
-        """Take more words from the file this gives, the log of the CLI that serves the session."""
-        self._log = log
+    def hear(self, batch: Batch) -> None:
+        """Take what the CLI sends of the session's work; it is shown while somebody waits."""
+        with self._lock:
+            if not self._waits or self._display is None:
+                return
+            if len(self._heard) < _WAITING and self._bytes + len(batch.body) <= _WAITING_BYTES:
+                self._heard.append(batch)
+                self._bytes += len(batch.body)
 
     @contextlib.contextmanager
     def waiting(self, what: str) -> Generator[None]:
-        """Show that the caller waits, as long as the context lasts; `what` is said until the log says more."""
+        """Show that the caller waits, as long as the context lasts; `what` is said until the CLI says more."""
         name = f"{threading.get_ident()} {what}"
         self.begin(name, what)
         try:
@@ -80,6 +91,10 @@ class Progress:
         with self._lock:
             if self._waits.pop(name, None) and not self._waits and self._display is not None:
                 self._display.clear()
+                # What ends while nobody waits is not heard.
+                self._heard.clear()
+                self._bytes = 0
+                self._activity = Activity()
 
     def forget(self, prefix: str) -> None:
         """End all waits whose name has this for its first word."""
@@ -112,15 +127,24 @@ class Progress:
 
     def _run(self) -> None:
         while not self._ended.wait(TICK):
-            self._tail.read(self._log())
+            activity = self._activity
+            if time.monotonic() - self._since >= FIRST_LOOK:
+                for batch in self._take_heard():
+                    activity.feed(batch)
             with self._lock:
                 if self._waits:
-                    self._show()
+                    self._show(activity)
 
-    def _show(self) -> None:
+    def _take_heard(self) -> list[Batch]:
+        with self._lock:
+            batches = list(self._heard)
+            self._heard.clear()
+            self._bytes = 0
+        return batches
+
+    def _show(self, activity: Activity) -> None:
         assert self._display is not None  # noqa: S101 - the thread is started for a display only
         what, detail = next(reversed(self._waits.values())), ""
-        activity = self._tail.activity
         if activity.is_busy:
             what, detail = activity.words()
         self._display.show(what, detail, time.monotonic() - self._since)

@@ -11,6 +11,7 @@ import anyio
 
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.container.frames import FrameError
+from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import DaggerRustError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _errors(command: str, limit: float | None) -> Generator[None]:
 
 def _ended_early(command: str, error: dagger.ExecError) -> str:
     hint = "Does the program end processes that are not its own, or was there too little memory?"
-    lines = [f"  {line}" for line in error.stderr.splitlines()[-5:]]
+    lines = [f"  {line}" for line in lines_of(error.stderr)[-5:]]
     return "\n".join(
         [
             f"{command}: its container ended before the run was over: exit code {error.exit_code}.",

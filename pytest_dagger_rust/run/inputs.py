@@ -41,9 +41,8 @@ class HostInputs:
             if isinstance(content, Path) and content.is_dir():
                 return container.with_directory(path, self._directory(content))
             return container.with_file(path, self.file(content))
-        except OSError as error:
-            msg = f"files: {error.filename or path} cannot be read: {error.strerror}."
-            raise ConfigurationError(msg) from None
+        except (OSError, UnicodeEncodeError) as error:
+            raise ConfigurationError(f"files: {_why_not(error, path)}.") from None
 
     def file(self, content: FileContent) -> dagger.File:
         """Return one file; a path's file keeps its permissions.
@@ -51,6 +50,8 @@ class HostInputs:
         Raises ConfigurationError if the path is not a file.
         """
         if isinstance(content, Path) and not content.is_file():
+            if content.exists():
+                raise ConfigurationError(f"files: {content} is neither a file nor a folder.")
             raise ConfigurationError(f"files: there is no file or folder {content}.")
         data = content.read_bytes() if isinstance(content, Path) else content
         data = data.encode() if isinstance(data, str) else data
@@ -72,6 +73,17 @@ class HostInputs:
         else:
             unfinished.rename(copy)
         return self._client.host().directory(str(copy))
+
+
+def _why_not(error: OSError | UnicodeEncodeError, path: str) -> str:
+    """Return what cannot be put at `path`, and why."""
+    if isinstance(error, UnicodeEncodeError):
+        return f"the text for {path} cannot be encoded as UTF-8: {error.reason} at position {error.start}; pass bytes"
+    if isinstance(error, shutil.Error):
+        # Copying a folder goes on after an error, and gathers all of them.
+        _, _, reason = error.args[0][0]
+        return f"a folder cannot be copied: {reason}"
+    return f"{error.filename or path} cannot be read: {error.strerror or error}"
 
 
 def tree_digest(folder: Path) -> str:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
 from pytest_dagger_rust.run import results, transcript
 from pytest_dagger_rust.run.fetching import fetch
@@ -127,7 +128,7 @@ class RunResult:
 
 def _tail_of(lines: int, name: str, data: bytes, dropped: int) -> Iterator[str]:
     # Decode the end only: the output may be large.
-    for line in data[-4000:].decode("utf-8", "replace").splitlines()[-lines:]:
+    for line in lines_of(data[-4000:].decode("utf-8", "replace"))[-lines:]:
         yield f"{name}: {line}"
     if dropped:
         yield f"{name}: ... {dropped} more bytes were dropped"

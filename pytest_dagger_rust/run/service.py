@@ -13,6 +13,7 @@ import anyio
 
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.container.frames import FrameError
+from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
 from pytest_dagger_rust.run import transcript
 from pytest_dagger_rust.run.results import Status
@@ -75,7 +76,7 @@ class ServiceError(DaggerRustError):
 
     def __init__(self, message: str, log: str) -> None:
         self.log = log
-        lines = [f"  {line}" for line in log.splitlines()[-_TAIL:]] or ["  (it wrote nothing)"]
+        lines = [f"  {line}" for line in lines_of(log)[-_TAIL:]] or ["  (it wrote nothing)"]
         super().__init__("\n".join([message, *lines]))
 
 

@@ -12,8 +12,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.builds.caches import Caches
-from pytest_dagger_rust.builds.pipeline import VOLUME, BuildRequest, run_build
+from pytest_dagger_rust.builds.execs import VOLUME, BuildRequest
+from pytest_dagger_rust.builds.pipeline import run_build
 from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import DaggerRustError
 from pytest_dagger_rust.run.inputs import HostInputs
 
@@ -96,14 +98,14 @@ async def build_tests(
             workspace,
             options,
             builder,
-            builder,
+            runner or builder,
             tuple(excludes),
             Path(folder),
             caches or Caches(),
             tests=True,
         )
         made = await run_build(request, started)
-    container = await _with_surroundings(runner or builder, made)
+    container = await _with_surroundings(runner or made.builder, made)
     # cargo reports them as they finish; every pytest-xdist worker needs the same order.
     found = (*_binaries(workspace, made.said), *_doctests(made.said))
     binaries = tuple(sorted(found, key=lambda b: (b.src_path, b.kind == "doc", b.kind, b.target)))
@@ -183,7 +185,7 @@ def _doctests(said: AgentReport) -> Iterator[RustTestBinary]:
 
 def listed_names(text: str) -> list[str]:
     """Return the tests that a harness lists."""
-    return [found["name"] for line in text.splitlines() if (found := _LISTED.fullmatch(line))]
+    return [found["name"] for line in lines_of(text) if (found := _LISTED.fullmatch(line))]
 
 
 def _environment(record: Record) -> dict[str, str]:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import DaggerRustError
 from pytest_dagger_rust.rust_tests.build import listed_names
 from pytest_dagger_rust.rust_tests.jobs import MOST_JOBS, Job, Limits, read_result, run_jobs
@@ -146,5 +147,5 @@ async def _ask(build: RustTestBuild, jobs: list[Job], timeout: float) -> list[Ru
 
 
 def _reasons_in(result: RunResult) -> dict[str, str | None]:
-    found = (_IGNORED.fullmatch(line) for line in result.stdout.splitlines())
+    found = (_IGNORED.fullmatch(line) for line in lines_of(result.stdout))
     return {match["name"]: match["reason"] for match in found if match}

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.rust_tests.cases import name_parts
 from pytest_dagger_rust.rust_tests.output import Outcome, panic_of
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"(?P<file>.+?\.\w+) - (?P<item>.*\(line (?P<line>\d+)\))")
 _ENDED = re.compile(r"^test .*\(line \d+\)(?: - [a-z ]+)? \.\.\. (?:ok|FAILED)$", re.MULTILINE)
-_MESSAGE = r"^---- {} stdout ----\n((?:.*\n)*?)(?=---- .* stdout ----$|\n*failures:$)"
+_MESSAGE_ENDS = re.compile(r"^(?:---- .* stdout ----|failures:)$", re.MULTILINE)
 
 
 class Place(NamedTuple):
@@ -62,13 +63,21 @@ def read_doctest(case: RustTestCase, result: RunResult, timeout: float) -> Outco
         return Outcome(_missing(result, timeout), text, result.stderr, None, result.seconds)
     if ended[1] == "ok":
         return Outcome(None, "", "", None, seconds)
-    message = re.search(_MESSAGE.format(name), text, re.MULTILINE)
-    before, panic = panic_of(message[1] if message else text)
+    before, panic = panic_of(_message(text, case.name or ""))
     if panic is not None:
         # The panic's line is often one of the program that rustdoc made of the doctest.
         panic = dataclasses.replace(panic, line=place_of(case).line)
-    first = next((line for line in before.splitlines() if line.startswith("error")), "the doctest failed")
+    first = next((line for line in lines_of(before) if line.startswith("error")), "the doctest failed")
     return Outcome(panic.message if panic else first, before.strip("\n"), "", panic, seconds)
+
+
+def _message(text: str, name: str) -> str:
+    """Return what a failed doctest wrote, or the whole text if it has no part of its own."""
+    begin = re.search(rf"^---- {re.escape(name)} stdout ----\n", text, re.MULTILINE)
+    if begin is None:
+        return text
+    end = _MESSAGE_ENDS.search(text, begin.end())
+    return text[begin.end() : end.start()].rstrip("\n") + "\n" if end else text
 
 
 def _missing(result: RunResult, timeout: float) -> str:

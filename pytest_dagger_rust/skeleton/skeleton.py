@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import tomli_w
 
-from pytest_dagger_rust.manifests.cargo_config import lock_path
 from pytest_dagger_rust.manifests.lockfile import STUB_VERSION
 from pytest_dagger_rust.manifests.patches import Patches
 from pytest_dagger_rust.skeleton import selection, stubs
@@ -34,7 +33,7 @@ from pytest_dagger_rust.skeleton.real_sources import content_digest, files_below
 from pytest_dagger_rust.skeleton.stubs import STUB_MARKER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pytest_dagger_rust.manifests.boundary import Tree
     from pytest_dagger_rust.manifests.cargo_config import CargoConfig
@@ -97,6 +96,7 @@ class Plan:
     patches: tuple[Patch, ...]
     configs: tuple[CargoConfig, ...]
     toolchain: Toolchain
+    lock_path: str
 
     @property
     def members(self) -> tuple[Package, ...]:
@@ -155,9 +155,7 @@ def _files(plan: Plan, patches: Patches, lock: Lock | None) -> dict[str, str]:
     files.update({plan.relative(path): tomli_w.dumps(document) for path, document in documents.items()})
     if lock is not None:
         versions = {item.package.name: item.package.version for item in plan.stubs}
-        files[plan.relative(lock_path(plan.configs, plan.root.directory))] = lock.masked(
-            versions, patches.unused()
-        )
+        files[plan.relative(plan.lock_path)] = lock.masked(versions, patches.unused())
     return files
 
 
@@ -216,7 +214,15 @@ def _sources(plan: Plan) -> set[str]:
         for folder in config.vendored_folders():
             plan.tree.require(folder, named_by=config.path)
             found.update(files_below(plan.tree, folder))
-    return found
+    return found | set(_toolchain_files(plan))
+
+
+def _toolchain_files(plan: Plan) -> Iterable[str]:
+    """Return the files of a toolchain that lies in the repository; any other is the image's."""
+    folder = plan.toolchain.folder
+    if folder is None or not plan.tree.admits(folder) or plan.tree.kind(folder) != "folder":
+        return ()
+    return files_below(plan.tree, folder)
 
 
 def _digest(plan: Plan, files: Mapping[str, str], sources: tuple[str, ...]) -> str:

@@ -12,17 +12,18 @@ import weakref
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-import tomli
+from packaging.tags import sys_tags
+from packaging.utils import parse_wheel_filename
 
-from pytest_dagger_rust.builds import archive
-from pytest_dagger_rust.builds.pipeline import INPUT, OUT, PACKAGES, VOLUME
+from pytest_dagger_rust.builds import archive, toolchains
+from pytest_dagger_rust.builds.execs import INPUT, OUT, PACKAGES, VOLUME
 from pytest_dagger_rust.builds.source_tree import source_tree
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
 from pytest_dagger_rust.rust_build import build
-from pytest_dagger_rust.wheels import maturin
+from pytest_dagger_rust.wheels import maturin, project
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -54,13 +55,33 @@ class Wheel:
 
         Raises ConfigurationError for a wheel of another Python or platform.
         """
-        from pytest_dagger_rust.wheels import compatibility  # noqa: PLC0415 - few tests unpack a wheel
-
-        if complaint := compatibility.complaint(self.name):
+        if complaint := _unfit(self.name):
             raise ConfigurationError(f"{self.name} {complaint}")
         with zipfile.ZipFile(self.path) as wheel:
             wheel.extractall(folder)
         return Path(folder)
+
+
+def _unfit(name: str) -> str | None:
+    """Return why this interpreter cannot import a wheel, None if it can.
+
+    Source: https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/
+    """
+    tags, here = parse_wheel_filename(name)[-1], list(sys_tags())
+    if not tags.isdisjoint(here):
+        return None
+    said = " or ".join(sorted({f"{tag.interpreter}-{tag.abi}" for tag in tags}))
+    if {(tag.interpreter, tag.abi) for tag in tags}.isdisjoint((tag.interpreter, tag.abi) for tag in here):
+        python = (
+            f"Python {sys.version_info.major}.{sys.version_info.minor} ({here[0].interpreter}-{here[0].abi})"
+        )
+        hint = (
+            "Leave `python` out to build for this Python, or install the wheel in a container with that one."
+        )
+        return f"is for {said}, and this is {python}.\n  {hint}"
+    platforms = " or ".join(sorted({tag.platform for tag in tags}))
+    machine = f"{here[0].platform}" if sys.platform.startswith("linux") else sys.platform
+    return f"is for {platforms}, and this machine is {machine}.\n  Install the wheel in a container."
 
 
 @dataclass(frozen=True)
@@ -132,7 +153,12 @@ def _project(request: WheelRequest) -> Path:
     """Return the folder maturin runs in: the package's, or the root if only it has a `pyproject.toml`."""
     own = (request.workspace.root / request.member().manifest_path).parent
     root = request.workspace.root
-    return root if not _is_project(own) and _is_project(root) else own
+    if _is_project(own):
+        return own
+    if not _is_project(root):
+        project.check_inside(root, request.package)
+        return own
+    return root
 
 
 def _is_project(folder: Path) -> bool:
@@ -147,19 +173,9 @@ def _config(python: str) -> str:
 
 def _options(request: WheelRequest, folder: Path) -> CargoOptions:
     """Return the options of the library's build: the configured ones, and those of `[tool.maturin]`."""
-    settings: dict[str, Any] = {}
-    if _is_project(folder):
-        project = tomli.loads((folder / "pyproject.toml").read_text("utf-8"))
-        settings = cast("dict[str, Any]", project.get("tool", {}).get("maturin", {}))
-    env = {"PYO3_CONFIG_FILE": _CONFIG, "PYO3_BUILD_EXTENSION_MODULE": "1", **request.options.env}
-    return dataclasses.replace(
-        request.options,
-        packages=(request.package,),
-        bins=(),
-        examples=(),
-        features=(*request.options.features, *settings.get("features", ())),
-        env=env,
-    )
+    options = project.options_of(folder / "pyproject.toml", request.options, request.python)
+    env = {"PYO3_CONFIG_FILE": _CONFIG, "PYO3_BUILD_EXTENSION_MODULE": "1", **options.env}
+    return dataclasses.replace(options, packages=(request.package,), bins=(), examples=(), env=env)
 
 
 async def _packed(
@@ -177,6 +193,8 @@ async def _packed(
         )
     base, entries = source_tree(request.workspace, request.excludes)
     program = built.agents.builder
+    parts = (request.client, request.workspace, request.options)
+    builder = await toolchains.installed(*parts, builder, program)
     with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as scratch:
         tree = archive.pack(entries, Path(scratch))
         report, library = f"{INPUT}/report.json", f"{INPUT}/{shared[0]}"
@@ -191,6 +209,7 @@ async def _packed(
                 "report": report,
                 "folder": PurePosixPath(folder.relative_to(base)).as_posix(),
                 "python": request.python,
+                **toolchains.choice(request.workspace, request.options, base),
             }
         )
         # A volume of another owner is another volume.

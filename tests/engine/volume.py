@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_dagger_rust import CargoOptions, RustWorkspace
 from pytest_dagger_rust.builds import pipeline
-from pytest_dagger_rust.builds.pipeline import VOLUME, BuildRequest
+from pytest_dagger_rust.builds.execs import VOLUME, BuildRequest
 
 if TYPE_CHECKING:
     from tests.engine.scenario import Scenario

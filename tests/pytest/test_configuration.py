@@ -23,13 +23,16 @@ def header_of(project: Project, *arguments: str) -> str:
     return lines[0] if lines else ""
 
 
-def test_the_header_shows_defaults(bare_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With nothing configured: image, workspace, profile and engine, each called a default."""
+def test_the_header_shows_defaults_with_verbosity(
+    bare_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With nothing configured there is no line; with -v: image, workspace, profile, engine, each called a default."""
     monkeypatch.delenv(RUNNER_HOST, raising=False)
     monkeypatch.delenv("PYTEST_DAGGER_RUST_BUILDER_IMAGE", raising=False)
     monkeypatch.delenv("PYTEST_DAGGER_RUST_RUNTIME_IMAGE", raising=False)
     bare_project.write(program.FILES)
-    assert header_of(bare_project) == (
+    assert header_of(bare_project) == ""
+    assert header_of(bare_project, "-v") == (
         "dagger-rust: image=rust:1-trixie (default), workspace=. (default), profile=dev (default), "
         "engine=started by the dagger CLI (default)"
     )
@@ -174,7 +177,7 @@ def test_an_override_that_gives_something_else(
     result.stdout.fnmatch_lines(
         [
             f"ConfigurationError: conftest.py:3: the fixture {fixture} *{words}.",
-            "ConfigurationError: same error as test_any.py::test_a (shown there)",
+            "  and 1 more test with the same error",
         ]
     )
 

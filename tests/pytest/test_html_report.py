@@ -33,7 +33,7 @@ FACTS = BuildFacts(
     "/repo",
     started=1.0e9,
     seconds=12.5,
-    cache="partly",
+    state="partly rebuilt",
     compiled=("serde", "app"),
     fresh=("log",),
     steps={"cargo": 11.0},
@@ -85,7 +85,7 @@ def test_the_page_is_well_formed_and_needs_nothing_else() -> None:
 def test_a_failed_build_has_a_page_too() -> None:
     """Without anything compiled there is the error, and no empty tables."""
     failed = replace(
-        FACTS, cache="failed", error="could not compile", timings=(), compiled=(), steps={}, sizes={}
+        FACTS, state="failed", error="could not compile", timings=(), compiled=(), steps={}, sizes={}
     )
     text = html_report.page([replace(failed, caches={}, findings=())], [], title="x")
     assert "could not compile" in text
@@ -167,14 +167,6 @@ def artifact(package: str, *, fresh: bool = False, version: str = "1.0.0") -> Ar
     return Artifact(package, package, version, ("lib",), ("lib",), (), (), None, fresh)
 
 
-LOCK = """
-[[package]]
-name = "app"
-version = "1.0.0"
-dependencies = ["syn 2.0.0", "late"]
-"""
-
-
 def test_timelines_are_read() -> None:
     """A package lasts from its start to its last artifact; stubs and fresh ones do not count."""
     starts, ends = [("syn", 1.0), ("app", 3.1)], [2.0, 3.0, 3.5, 4.0, 5.0]
@@ -185,7 +177,7 @@ def test_timelines_are_read() -> None:
         artifact("app"),
         artifact("app", version="0.0.0-skeleton"),
     ]
-    assert read_timings(starts, ends, said, LOCK) == (
+    assert read_timings(starts, ends, said, {"app": ["syn", "late"]}) == (
         Timing("syn", 1.0, 3.0, None),
         Timing("app", 3.1, 4.0, "syn"),
     )

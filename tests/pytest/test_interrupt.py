@@ -85,7 +85,7 @@ def sessions_of(folder: Path) -> list[Path]:
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if (
-                b"dagger\0session" in (entry / "cmdline").read_bytes()
+                b"dagger\0--silent\0session" in (entry / "cmdline").read_bytes()
                 and (entry / "cwd").readlink() == folder
             ):
                 found.append(entry)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_dagger_rust.report.activity import Activity, LogTail
 from pytest_dagger_rust.report.progress import clipped
 from tests.pytest import program
 from tests.pytest.conftest import lay_out
@@ -94,50 +93,6 @@ def test_the_controller_shows_what_workers_wait_for(slow_project: Project) -> No
     lines = [line for line in result.outlines if line.startswith("dagger-rust: [")]
     assert 1 <= len(lines) <= 6
     assert any("compiling" in line for line in lines)
-
-
-LOG = """\
-3   : ┆ connecting to engine
-10  : ┆ Container.from(address: "rust:1"): Container!
-"""
-PULLED = "10  : ┆ Container.from DONE [3.0s]\n"
-BEGUN = (
-    "22  : ┆ withExec /pytest-dagger-rust-agent/agent dependencies --volume /pytest-dagger-rust -- build\n"
-)
-COMPILING = (
-    "22  : ┆ [0.6s] |    Compiling quote v1.0.47     ] 0/19: proc-macro2(build.rs)  \n"
-    "22  : ┆ [1.1s] |     Building [==>   ] 7/19: serde(build.rs), syn   \r   Compiling anyhow v1.0.105\n"
-    "23  : ┆ [1.1s] | 99/100: somebody else's\n"
-)
-OVER = "22  : ┆ Container.withExec DONE [17.4s]\n"
-
-
-def test_the_log_is_understood(tmp_path: Path) -> None:
-    """Pulls, steps and cargo's own counts are told from all else, in pieces as they come."""
-    tail, log = LogTail(), tmp_path / "log"
-    seen: list[tuple[bool, tuple[str, str]]] = []
-    text = ""
-    for piece in (LOG, PULLED, BEGUN, COMPILING[:150], COMPILING[150:], OVER):
-        text += piece
-        log.write_text(text)
-        tail.read(log)
-        seen.append((tail.activity.is_busy, tail.activity.words()))
-    assert seen[0] == (True, ("pulling", "rust:1"))
-    assert not seen[1][0]
-    assert seen[2] == (True, ("compiling dependencies", ""))
-    assert seen[3] == (True, ("compiling dependencies 0/19", "proc-macro2(build.rs)"))
-    assert seen[4] == (True, ("compiling dependencies 7/19", "anyhow"))
-    assert not seen[5][0]
-
-
-def test_other_logs_are_passed_over(tmp_path: Path) -> None:
-    """A log of another form, or none at all, is no error and says nothing."""
-    tail = LogTail()
-    tail.read(None)
-    tail.read(tmp_path / "gone")
-    activity = Activity()
-    activity.feed("\x1b[1mfoo: 1/2\n: : :\n12 : [x] | y\n\0\n")
-    assert not activity.is_busy
 
 
 def test_texts_are_clipped() -> None:

@@ -95,7 +95,7 @@ def test_queries_are_answered(cli: Cli, sdk_version: str, project: Project) -> N
     """One session, opened with its token and closed at the end, answers tests on all their loops, also with errors."""
     result = project.pytest(any=QUERIES.replace("VERSION", repr(sdk_version)))
     result.assert_outcomes(passed=6)
-    assert cli.journal[0] == "opened session"
+    assert cli.journal[0] == "opened --silent session"
     assert cli.journal[-1] == "closed"
     assert sum(line.startswith("query") for line in cli.journal) == len(cli.journal) - 2
     assert "query { version }" in cli.journal
@@ -110,19 +110,19 @@ def test_a_token_that_is_refused(cli: Cli, project: Project, monkeypatch: pytest
     # pytest repeats it in its summary, in CI in full.
     told = result.stdout.str().partition("short test summary info")[0]
     assert told.count("start Docker") == 1
-    assert cli.journal == ["opened session", "closed"]
+    assert cli.journal == ["opened --silent session", "closed"]
 
 
 def test_an_engine_that_is_lost(cli: Cli, project: Project) -> None:
     """A query whose engine goes away fails at once, not after retries, and so do those after it."""
     source = """
-import dagger
 import pytest
+from pytest_dagger_rust import EngineUnavailable
 
 async def test_lost(dagger_client):
-    with pytest.raises(dagger.TransportError):
+    with pytest.raises(EngineUnavailable, match="^The connection to the Dagger engine was lost: .+\\n  Run the tests"):
         await dagger_client.container().with_exec(["vanish"]).stdout()
-    with pytest.raises(dagger.TransportError):
+    with pytest.raises(EngineUnavailable):
         await dagger_client.version()
 """
     result = project.pytest(any=source)

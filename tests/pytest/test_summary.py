@@ -59,8 +59,8 @@ def test_builds_are_summed_up_once_for_all_workers(warning_project: Project) -> 
     result = warning_project.pytest("-n2", "--durations=0", "-vv", "--junitxml=junit.xml", any=TESTS)
     result.assert_outcomes(passed=6)
     table = lines_after(result, "dagger-rust")
-    assert re.fullmatch(r"build +compiled +fresh +cache +seconds", table[0])
-    assert re.fullmatch(r"TOKEN=\.\.\. cargo build +\d +\d +(compiled|unchanged) +\d+\.\d", table[1])
+    assert re.fullmatch(r"build +compiled +fresh +state +seconds", table[0])
+    assert re.fullmatch(r"TOKEN=\.\.\. cargo build +\d +\d +(rebuilt|up to date) +\d+\.\d", table[1])
     assert table[2] == "1 compiler warning; show with --dagger-rust-show-warnings"
     result.stdout.fnmatch_lines(["*s wait     dagger-rust: building", "*s wait     dagger-rust: connecting*"])
     root = ET.parse(warning_project.folder / "junit.xml").getroot()  # noqa: S314 - written by pytest
@@ -103,7 +103,15 @@ def test_a_failure_is_told_once_and_where(bare_project: Project, monkeypatch: py
     text = result.stdout.str().partition("short test summary info")[0]
     errors = text.partition("= ERRORS =")[2].partition("= dagger-rust =")[0]
     assert errors.count("error[E0308]") == 1
-    assert len(re.findall(r"same error as test_any.py::test_any\[\d\] \(shown there\)", errors)) == 5
+    assert errors.count("  --> rust/library.rs:2:5") == 1
+    assert errors.count("and 5 more tests need this build") == 1
+    assert errors.count("ERROR at setup of") == 1
+    summary = result.stdout.str().partition("short test summary info")[2]
+    assert (
+        len(re.findall(r"ERROR test_any.py::test_any\[\d\] - RustBuildError: could not compile", summary))
+        == 1
+    )
+    assert "6 errors" in summary
     annotations = [line for line in result.outlines if line.startswith("::")]
     assert len(annotations) == 1
     assert annotations[0].startswith("::error file=rust/library.rs,line=2,col=5,title=E0308::error[E0308]: ")
@@ -126,9 +134,7 @@ FINDING = Finding("error", "a, b: 50 %", "E1", "", "50 %\nof a: b,c", "src/lib.r
 
 def facts(name: str = "cargo build", **changes: Any) -> BuildFacts:
     """Return facts of a build, with some of them changed."""
-    return replace(
-        BuildFacts(name, name, "/repo/rust", started=1.0, seconds=2.0, cache="compiled"), **changes
-    )
+    return replace(BuildFacts(name, name, "/repo/rust", started=1.0, seconds=2.0, state="rebuilt"), **changes)
 
 
 def test_annotations_are_escaped() -> None:

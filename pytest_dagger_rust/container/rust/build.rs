@@ -2,17 +2,18 @@
 //!
 //! The volume keeps, between builds, the source tree, the target directory, and proofs of what each artifact was made
 //! from. The report for the host is one file, report.json.
-use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use agent_core::index::Entry;
+use crate::index::Index;
 use agent_core::sha256::{digest_of, hex};
 
 use crate::cargo::{self, Transcript};
+use crate::descendants::protect;
 use crate::failure::{At, Failure, Outcome, DEPENDENCIES_NEEDED, NOT_PROVED, OWN};
 use crate::files;
 use crate::json::{self, Value};
@@ -21,13 +22,15 @@ use crate::options::Options;
 use crate::outputs;
 use crate::proofs::{prove, Places};
 use crate::record;
+use crate::sets::{self, bytes, Set};
 use crate::sync::{apply, sync, Inputs};
 use crate::tree;
-use crate::volume::{relative, started, Volume, MOST_DEPENDENCIES};
-use crate::{failed, offline, packages};
+use crate::volume::{join, relative, started, Volume, MOST_DEPENDENCIES};
+use crate::{failed, offline, packages, toolchain};
 
 /// To be raised when the format of the report changes.
 const FORMAT: u64 = 1;
+const LOCK_VARIABLE: &str = "CARGO_RESOLVER_LOCKFILE_PATH";
 const LARGEST: u64 = 1 << 30;
 
 /// `agent dependencies OPTIONS -- build [flags...]` and `agent build OPTIONS -- build|test [flags...]`
@@ -35,12 +38,15 @@ const LARGEST: u64 = 1 << 30;
 /// --volume, --packages, --out   the cache volumes, and the folder for what leaves
 /// --archive, --digest, --base   the sources
 /// --root                        the workspace's root, relative to the tree
+/// --lock                        the lock file, relative to the tree: it may lie elsewhere than in the root
 /// --build-id, --run-id          what names the build, and a file with what names this run of it
 /// --variables                   names the variables that are set for cargo
 /// --clear                       empties the volume, unless it was emptied for the same word before
 /// --restored                    what the dependency build copied out
 /// --skipped                     names the dependency build that is skipped
 /// --marker                      what every stub has in it
+/// --toolchain                   a file with the name of rustup's toolchain to use
+/// --toolchain-folder            a toolchain in the tree
 pub const OPTIONS: &[&str] = &[
     "volume",
     "packages",
@@ -49,6 +55,7 @@ pub const OPTIONS: &[&str] = &[
     "digest",
     "base",
     "root",
+    "lock",
     "build-id",
     "run-id",
     "variables",
@@ -56,6 +63,8 @@ pub const OPTIONS: &[&str] = &[
     "restored",
     "skipped",
     "marker",
+    "toolchain",
+    "toolchain-folder",
 ];
 
 pub fn dependencies(options: &Options) -> Outcome<()> {
@@ -115,21 +124,25 @@ struct Build<'a> {
     steps: Steps,
     transcript: Transcript,
     /// The sources that build scripts changed, and that were restored.
-    rewritten: BTreeSet<Vec<u8>>,
+    rewritten: Set,
 }
 
 impl<'a> Build<'a> {
     /// Waits for the volume, and brings its tree up to date.
     fn begin(options: &'a Options) -> Outcome<Build<'a>> {
-        cargo::guard();
+        protect()?;
         let mut steps = Steps { last: Instant::now(), taken: Vec::new() };
         packages::share(&options.path("packages")?)?;
         let volume = Volume::open(&options.path("volume")?, options.text("clear")?)?;
         steps.end("lock");
+        toolchain::choose(options, &volume.tree())?;
         let root = volume.tree().join(options.one("root")?);
         let root: PathBuf = root.components().collect();
-        let lock = relative(&root.join("Cargo.lock"), &volume.tree())
-            .ok_or("--root leads out of the tree".to_string())?;
+        let lock = match options.optional("lock") {
+            Some(path) => path.as_bytes().to_vec(),
+            None => relative(&root.join("Cargo.lock"), &volume.tree())
+                .ok_or("--root leads out of the tree".to_string())?,
+        };
         let mut build = Build {
             options,
             id: options.text("build-id")?.into(),
@@ -142,7 +155,7 @@ impl<'a> Build<'a> {
             volume,
             steps,
             transcript: Transcript::default(),
-            rewritten: BTreeSet::new(),
+            rewritten: Set::new(),
         };
         build.check_skipped(options.text("skipped")?)?;
         sync(&mut build.volume, &build.inputs, &build.lock)?;
@@ -238,13 +251,14 @@ impl<'a> Build<'a> {
         let tree = self.volume.tree();
         if let Some(entry) = self.inputs.index.get(&self.lock).copied() {
             if !tree::has(&tree, &self.lock, &entry)? {
-                let wanted: std::collections::BTreeMap<Vec<u8>, Entry> = [(self.lock.clone(), entry)].into();
+                let mut wanted = Index::new();
+                wanted.insert(self.lock.clone(), entry);
                 self.inputs.extract(&tree, &wanted)?;
             }
             return Ok(());
         }
         let Some(folder) = &self.restored else { return Ok(()) };
-        let (from, to) = (folder.join("Cargo.lock"), self.root.join("Cargo.lock"));
+        let (from, to) = (folder.join("Cargo.lock"), self.lock_path());
         let there = |path: &Path| files::read_if_there(path, LARGEST);
         match there(&from).at(&from)? {
             Some(text) if there(&to).ok().flatten().as_ref() != Some(&text) => {
@@ -252,6 +266,10 @@ impl<'a> Build<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        join(&self.volume.tree(), &self.lock)
     }
 
     /// Runs cargo, and ends the build where it fails.
@@ -289,6 +307,10 @@ impl<'a> Build<'a> {
             .args(flags);
         command.envs(cargo::variables(&self.volume.target(), &self.volume.tree()));
         command.envs(cargo::incremental(words)).envs(more).current_dir(&self.root);
+        if std::env::var_os(LOCK_VARIABLE).is_some() {
+            // Of a path on the host's machine, it has been found out where it is here.
+            command.env(LOCK_VARIABLE, self.lock_path());
+        }
         command
     }
 
@@ -300,7 +322,7 @@ impl<'a> Build<'a> {
     /// options, variables and configuration files choose one or several, and those of a file are not known here.
     fn recorders(&self, words: &[OsString]) -> Outcome<Vec<(OsString, OsString)>> {
         let given = words.iter().zip(words.iter().skip(1)).filter(|(word, _)| *word == "--target");
-        let mut triples: BTreeSet<String> = given.map(|(_, value)| triple_of(value)).collect();
+        let mut triples: Vec<String> = given.map(|(_, value)| triple_of(value)).collect();
         triples.extend(std::env::var_os("CARGO_BUILD_TARGET").map(|value| triple_of(&value)));
         triples.extend(self.known_triples()?);
         let (program, into) = (agent()?, self.volume.work().join("tests"));
@@ -394,7 +416,7 @@ impl<'a> Build<'a> {
         if outcome.is_ok() {
             let own = self.artifacts().filter(|artifact| artifact.is_kind("custom-build"));
             let scripts = own.filter_map(|artifact| relative(&artifact.source, &tree));
-            let scripts = scripts.filter(|path| agent_core::index::leads_down(path)).collect::<BTreeSet<_>>();
+            let scripts = scripts.filter(|path| crate::index::leads_down(path)).collect::<Set>();
             self.volume.records.build_scripts = scripts.into_iter().collect();
         }
         Ok(outcome)
@@ -459,10 +481,10 @@ impl<'a> Build<'a> {
             let tests = record::read(&self.volume.work().join("tests"))?;
             let doctests = record::read(&self.volume.work().join("doctests"))?;
             let paths = self.needed_by_tests(&doctests);
-            outputs::refuse_stubs(self.executables().collect::<HashSet<_>>().into_iter(), marker)?;
+            let found: Set = self.executables().map(|path| bytes(path)).collect();
+            outputs::refuse_stubs(found.iter().map(|path| sets::path(path)), marker)?;
             outputs::copy_out_tests(&paths, &target, &self.out)?;
-            let lock =
-                fs::read_to_string(self.out.join("files").join(self.options.one("root")?).join("Cargo.lock"));
+            let lock = fs::read_to_string(join(&self.out.join("files"), &self.lock));
             let packages = self.options.path("packages")?;
             offline::copy_out(&packages, &lock.unwrap_or_default(), &self.out.join("packages"))?;
             members.push(("home", record::text(packages::home().as_os_str())));
@@ -493,14 +515,14 @@ impl<'a> Build<'a> {
             .filter_map(|artifact| artifact.executable.as_ref())
     }
 
-    fn needed_by_tests(&self, doctests: &[Value]) -> BTreeSet<PathBuf> {
-        let mut paths: BTreeSet<PathBuf> = self.executables().cloned().collect();
+    fn needed_by_tests(&self, doctests: &[Value]) -> Set {
+        let mut paths: Set = self.executables().map(|path| bytes(path)).collect();
         let ends_with = |path: &Path, end: &str| path.extension().is_some_and(|found| found == end);
         for artifact in self.artifacts().filter(|artifact| !artifact.is_kind("proc-macro")) {
-            paths.extend(artifact.files.iter().filter(|path| ends_with(path, "so")).cloned());
+            paths.extend(artifact.files.iter().filter(|path| ends_with(path, "so")).map(|path| bytes(path)));
         }
         paths.extend(self.transcript.messages.iter().filter_map(|message| match &message.said {
-            Said::BuildScript(folder) => Some(folder.clone()),
+            Said::BuildScript(folder) => Some(bytes(folder)),
             _ => None,
         }));
         if !doctests.is_empty() {
@@ -511,12 +533,12 @@ impl<'a> Build<'a> {
 
     /// Doctests are compiled when they run, with all that their library was compiled with. Of what cargo puts in place
     /// under a plain name, it is the file with a hash in its name that others are compiled with.
-    fn needed_by_doctests(&self, doctests: &[Value]) -> BTreeSet<PathBuf> {
-        let mut paths = BTreeSet::new();
+    fn needed_by_doctests(&self, doctests: &[Value]) -> Set {
+        let mut paths = Set::new();
         for path in self.artifacts().flat_map(|artifact| &artifact.files) {
             match path.extension().and_then(OsStr::to_str) {
-                Some("rlib" | "so") => drop(paths.insert(path.clone())),
-                Some("rmeta") => drop(paths.insert(path.with_extension("rlib"))),
+                Some("rlib" | "so") => drop(paths.insert(bytes(path))),
+                Some("rmeta") => drop(paths.insert(bytes(&path.with_extension("rlib")))),
                 _ => {}
             }
         }
@@ -527,8 +549,9 @@ impl<'a> Build<'a> {
                 record.as_ref().and_then(|record| record.get("arguments")?.texts()).unwrap_or_default()
             {
                 // "--extern name=/path/libname-hash.rlib"
-                let path = word.split_once('=').map(|(_, path)| PathBuf::from(path));
-                paths.extend(path.filter(|path| path.extension().is_some_and(|end| end == "rlib")));
+                let path = word.split_once('=').map(|(_, path)| path);
+                paths
+                    .extend(path.filter(|path| path.ends_with(".rlib")).map(|path| path.as_bytes().to_vec()));
             }
         }
         paths
@@ -541,7 +564,7 @@ impl<'a> Build<'a> {
         let size = std::thread::spawn(move || files::size_of(&packages));
         let place = self.out.join("target");
         files::copy_tree(&target, &place, &|_| true).at(&place)?;
-        let (from, to) = (self.root.join("Cargo.lock"), self.out.join("Cargo.lock"));
+        let (from, to) = (self.lock_path(), self.out.join("Cargo.lock"));
         files::copy(&from, &to).at(&from)?;
         let (id, path) = (self.id.clone(), self.out.join("build-id"));
         fs::write(&path, &id).at(&path)?;
@@ -561,7 +584,7 @@ impl<'a> Build<'a> {
         let pair =
             |name: &str, seconds: f64| [Value::from(name), Value::seconds(seconds)].into_iter().collect();
         let messages = &self.transcript.messages;
-        let lock = fs::read(self.root.join("Cargo.lock")).unwrap_or_default();
+        let lock = fs::read(self.lock_path()).unwrap_or_default();
         let mut members = vec![
             ("format", Value::number(FORMAT)),
             ("build_id", self.id.as_str().into()),

@@ -7,9 +7,11 @@
 mod build;
 mod cargo;
 mod dep_info;
+mod descendants;
 mod failed;
 mod failure;
 mod files;
+mod index;
 mod json;
 mod messages;
 mod offline;
@@ -18,9 +20,11 @@ mod outputs;
 mod packages;
 mod proofs;
 mod record;
+mod sets;
 mod subcommands;
 mod sync;
 mod tar;
+mod toolchain;
 mod tree;
 mod volume;
 mod wheel;
@@ -37,6 +41,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("failure", failed::OPTIONS, failed::main),
     ("find", wheel::FIND_OPTIONS, wheel::find),
     ("record", record::OPTIONS, record::main),
+    ("toolchain", toolchain::OPTIONS, toolchain::main),
     ("wheel", wheel::OPTIONS, wheel::main),
 ];
 

@@ -8,6 +8,7 @@ use std::sync::mpsc::{channel, Sender};
 use std::thread;
 use std::time::Instant;
 
+use crate::descendants::kill_descendants;
 use crate::failure::{Failure, Outcome, OWN};
 use crate::files;
 use crate::messages::{self, Message};
@@ -19,25 +20,6 @@ const MOST_MESSAGES: usize = 256 << 20;
 
 /// What the engine sets for its own purposes, and what belongs to one call of the agent.
 const NOT_FOR_CARGO: [&str; 4] = ["OTEL_", "TRACEPARENT", "PYTEST_DAGGER_RUST_", "DAGGER_"];
-
-const PR_SET_DUMPABLE: i32 = 4;
-const PR_SET_CHILD_SUBREAPER: i32 = 36;
-const SIGKILL: i32 = 9;
-
-extern "C" {
-    fn prctl(option: i32, ...) -> i32;
-    fn kill(pid: i32, signal: i32) -> i32;
-    fn waitpid(pid: i32, status: *mut i32, options: i32) -> i32;
-}
-
-/// Keeps processes of the same user out of this one's memory and open files, and makes this one the parent of all
-/// that is left behind below it.
-pub fn guard() {
-    unsafe {
-        prctl(PR_SET_DUMPABLE, 0_usize, 0_usize, 0_usize, 0_usize);
-        prctl(PR_SET_CHILD_SUBREAPER, 1_usize, 0_usize, 0_usize, 0_usize);
-    }
-}
 
 /// All that cargo said in one or more calls.
 #[derive(Default)]
@@ -152,7 +134,7 @@ fn collect(
     });
     thread::spawn(move || {
         let status = child.wait().map_err(|error| Failure::new(OWN, format!("cargo: {error}")));
-        end_rest(child.id() as i32);
+        kill_descendants()?;
         status
     })
 }
@@ -232,38 +214,6 @@ pub fn without_colours(text: &str) -> String {
     kept
 }
 
-/// Ends what a program that has ended has left behind: its group, and all whose parent this process has become.
-pub fn end_rest(group: i32) {
-    unsafe {
-        kill(-group, SIGKILL);
-    }
-    // Each that ends leaves its own children to this process.
-    loop {
-        for child in children() {
-            unsafe {
-                kill(child, SIGKILL);
-            }
-        }
-        let mut status = 0;
-        if unsafe { waitpid(-1, &mut status, 0) } < 0 {
-            return;
-        }
-    }
-}
-
-fn children() -> Vec<i32> {
-    let parent = std::process::id().to_string();
-    let entries = std::fs::read_dir(Path::new("/proc")).into_iter().flatten().flatten();
-    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.filter(|id: &i32| {
-        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        // A program's name, in brackets, may have any characters in it.
-        let fields = stat.rsplit(')').next().unwrap_or_default();
-        fields.split_ascii_whitespace().nth(1) == Some(&parent)
-    })
-    .collect()
-}
-
 /// Says how a program has ended, in words; None for a number other than 0.
 pub fn signal_of(status: ExitStatus) -> Option<i32> {
     status.signal()
@@ -338,7 +288,7 @@ mod tests {
 
     #[test]
     fn daemons_that_hold_the_output_open_are_ended() {
-        guard();
+        crate::descendants::protect().unwrap();
         let mut command = command(OsStr::new("sh"));
         command.args(["-c", "setsid sh -c 'sleep 600 & sleep 600' & echo '{\"reason\":\"x\"}'"]);
         let mut transcript = Transcript::default();

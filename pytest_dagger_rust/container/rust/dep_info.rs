@@ -1,5 +1,5 @@
 //! Dep-info: the rules of a makefile in which rustc and cargo write down what they have read.
-use std::collections::BTreeSet;
+use crate::sets::Set;
 
 /// What an artifact was made from, as far as one dep-info file knows it.
 #[derive(Debug, Default, PartialEq)]
@@ -7,7 +7,7 @@ pub struct DepInfo {
     /// Whether its rules make a library: a program and a library of one package mostly have the same name, and so
     /// have their dep-info files.
     pub is_library: bool,
-    pub inputs: BTreeSet<Vec<u8>>,
+    pub inputs: Set,
 }
 
 /// Reads a dep-info file, None where it has no rules.

@@ -165,14 +165,14 @@ pub fn changed(found: &Metadata) -> (i64, i64) {
 
 /// Bytes on disk of all in a folder, a file of several names counted once.
 pub fn size_of(folder: &Path) -> u64 {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = crate::sets::Set::new();
     let mut size = 0;
     let mut pending = vec![folder.to_path_buf()];
     while let Some(folder) = pending.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             // What is gone by now takes no room.
             let Ok(found) = entry.metadata() else { continue };
-            if found.nlink() < 2 || found.is_dir() || seen.insert(found.ino()) {
+            if found.nlink() < 2 || found.is_dir() || seen.insert(found.ino().to_be_bytes().to_vec()) {
                 size += found.blocks() * 512;
             }
             if found.is_dir() {

@@ -83,7 +83,7 @@ fn build_script(message: &Value) -> Option<PathBuf> {
 
 /// Whether a path leads down from a folder, and nowhere else on its way.
 pub fn is_below(path: &Path, folder: &Path) -> bool {
-    relative(path, folder).is_some_and(|path| agent_core::index::leads_down(&path))
+    relative(path, folder).is_some_and(|path| crate::index::leads_down(&path))
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
 //! The packages of one workspace, taken out of the shared volume: tests that call cargo find them without a network.
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -7,12 +6,13 @@ use std::path::Path;
 
 use crate::failure::{At, Outcome};
 use crate::files;
+use crate::sets::Set;
 
 /// What a lock file names: packages of registries with their versions, and repositories of git.
 #[derive(Default)]
 struct Locked {
-    packages: BTreeSet<(String, String)>,
-    repositories: BTreeSet<String>,
+    packages: Vec<(String, String)>,
+    repositories: Vec<String>,
 }
 
 /// Copies what the lock file names into a folder that is like cargo's home.
@@ -64,9 +64,12 @@ fn copy_index(folder: &Path, locked: &Locked, to: &Path) -> io::Result<()> {
     copy_if_there(&folder.join("config.json"), &to.join("config.json"))?;
     copy_if_there(&folder.join(".cargo-index-lock"), &to.join(".cargo-index-lock"))?;
     // All versions of a package are in one file.
-    let places: BTreeSet<_> =
-        locked.packages.iter().map(|(name, _)| place_in_index(&name.to_lowercase())).collect();
-    for place in places {
+    let mut done = Set::new();
+    for (name, _) in &locked.packages {
+        let place = place_in_index(&name.to_lowercase());
+        if !done.insert(place.as_bytes().to_vec()) {
+            continue;
+        }
         let path = Path::new(".cache").join(place);
         fs::create_dir_all(to.join(&path).parent().unwrap_or(to))?;
         copy_if_there(&folder.join(&path), &to.join(&path))?;
@@ -94,7 +97,7 @@ impl Locked {
     /// A folder of cargo's for a repository has the last part of its address, and a hash.
     fn has_repository(&self, folder: &OsStr) -> bool {
         let folder = folder.to_string_lossy();
-        folder.rsplit_once('-').is_some_and(|(name, _)| self.repositories.contains(name))
+        folder.rsplit_once('-').is_some_and(|(name, _)| self.repositories.iter().any(|known| known == name))
     }
 }
 
@@ -116,9 +119,12 @@ fn read(lock: &str) -> Locked {
         if let Some(address) = source.strip_prefix("git+") {
             let path = address.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
             let last = path.rsplit('/').next().unwrap_or_default();
-            locked.repositories.insert(last.trim_end_matches(".git").into());
+            locked.repositories.push(last.trim_end_matches(".git").into());
         } else if is_plain(&name) && is_plain(&version) {
-            locked.packages.insert((name, version));
+            // Two registries may have it.
+            if !locked.packages.iter().any(|known| (&known.0, &known.1) == (&name, &version)) {
+                locked.packages.push((name, version));
+            }
         }
     }
     locked
@@ -136,7 +142,7 @@ mod tests {
     #[test]
     fn only_what_comes_from_elsewhere_is_taken() {
         let locked = read(LOCK);
-        assert_eq!(locked.packages, [("serde".into(), "1.0.2".into())].into());
+        assert_eq!(locked.packages, [("serde".into(), "1.0.2".into())]);
         assert!(locked.has_repository(OsStr::new("tool-0123abc")));
         assert!(!locked.has_repository(OsStr::new("own-0123abc")));
     }

@@ -1,22 +1,22 @@
 //! What leaves a build, put into the folder that the host gets.
 //!
 //! The folder is emptied once everything that cargo has started has ended, and from then on written by the agent alone.
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use agent_core::index::leads_down;
 use agent_core::search::Needle;
 
 use crate::failure::{At, Failure, Outcome, NOT_PROVED, OWN};
 use crate::files;
+use crate::index::leads_down;
 use crate::json::Value;
 use crate::messages::{is_below, Artifact};
+use crate::sets::{self, Set};
 use crate::volume::join;
 
 /// The programs and the libraries for other languages that a build was asked for, by where they go.
-pub type Wanted = BTreeMap<String, PathBuf>;
+pub type Wanted = Vec<(String, PathBuf)>;
 
 /// Makes the folder empty, whatever a build script has put there.
 pub fn open(out: &Path) -> Outcome<()> {
@@ -39,17 +39,23 @@ pub fn wanted<'a>(
         if let Some(path) = artifact.executable.as_ref().filter(|_| !artifact.is_test) {
             let folder = if artifact.is_kind("example") { "examples" } else { "bin" };
             check(artifact, path, target, &artifact.name)?;
-            wanted.insert(format!("{folder}/{}", artifact.name), path.clone());
+            put(&mut wanted, format!("{folder}/{}", artifact.name), path);
         }
         if artifact.is_kind("cdylib") || artifact.is_kind("staticlib") {
             for path in artifact.files.iter().filter(|path| is_library_in_place(path, target)) {
                 check(artifact, path, target, &format!("lib{}", artifact.name.replace('-', "_")))?;
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
-                wanted.insert(format!("lib/{name}"), path.clone());
+                put(&mut wanted, format!("lib/{name}"), path);
             }
         }
     }
     Ok(wanted)
+}
+
+/// Cargo may name a file more than once, where it was called more than once; the last one counts.
+fn put(wanted: &mut Wanted, place: String, path: &Path) {
+    wanted.retain(|(known, _)| *known != place);
+    wanted.push((place, path.into()));
 }
 
 /// Whether cargo has put a library into its place, rather than compiled it for others only.
@@ -77,7 +83,7 @@ fn check(artifact: &Artifact, path: &Path, target: &Path, name: &str) -> Outcome
 /// Copies the files, and looks meanwhile whether one is a stub; returns their sizes.
 pub fn copy_out(wanted: &Wanted, out: &Path, marker: &str) -> Outcome<Vec<(String, u64)>> {
     std::thread::scope(|scope| {
-        let search = scope.spawn(|| refuse_stubs(wanted.values(), marker));
+        let search = scope.spawn(|| refuse_stubs(wanted.iter().map(|(_, path)| path.as_path()), marker));
         for folder in ["bin", "examples", "lib"] {
             let path = out.join(folder);
             fs::create_dir(&path).at(&path)?;
@@ -92,7 +98,7 @@ pub fn copy_out(wanted: &Wanted, out: &Path, marker: &str) -> Outcome<Vec<(Strin
 }
 
 /// Fails where one of the files is a stub; what cannot be searched counts as one.
-pub fn refuse_stubs<'a>(paths: impl Iterator<Item = &'a PathBuf>, marker: &str) -> Outcome<()> {
+pub fn refuse_stubs<'a>(paths: impl Iterator<Item = &'a Path>, marker: &str) -> Outcome<()> {
     if marker.is_empty() {
         return Err(Failure::from("--marker is missing".to_string()));
     }
@@ -120,11 +126,11 @@ pub fn copy_out_tree(tree: &Path, root: &[u8], target: &Path, out: &Path) -> Out
 
 /// Copies what tests look for where it was when they were compiled: themselves, the programs and libraries of the
 /// workspace, the output of build scripts.
-pub fn copy_out_tests(paths: &BTreeSet<PathBuf>, target: &Path, out: &Path) -> Outcome<()> {
+pub fn copy_out_tests(paths: &Set, target: &Path, out: &Path) -> Outcome<()> {
     let place = out.join("target");
     let tmp = place.join("tmp");
     fs::create_dir_all(&tmp).at(&tmp)?;
-    for path in paths.iter().filter(|path| is_below(path, target)) {
+    for path in paths.iter().map(|path| sets::path(path)).filter(|path| is_below(path, target)) {
         let to = place.join(path.strip_prefix(target).unwrap_or(path));
         let above = to.parent().unwrap_or(&place);
         fs::create_dir_all(above).at(above)?;

@@ -4,7 +4,6 @@
 //! from, and which file it is: builds with other flags put others under the same name. When cargo later calls it fresh,
 //! none of its inputs may have changed since; rustc names them in a dep-info file. Then it is as good as made from the
 //! present state, and its proof says so from then on.
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
@@ -13,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::dep_info::{self, is_library};
 use crate::files::{self, changed};
 use crate::messages::Artifact;
+use crate::sets::{self, bytes, Numbers, Set};
 use crate::volume::{Generation, Records};
 
 const LARGEST_DEP_INFO: u64 = 64 << 20;
@@ -32,8 +32,12 @@ pub fn prove<'a>(
     records: &mut Records,
     places: &Places,
 ) -> Result<(), Vec<String>> {
-    let known: HashMap<&str, Generation> =
-        records.proofs.iter().rev().map(|(stamp, generation)| (stamp.as_str(), *generation)).collect();
+    let known: Numbers = records
+        .proofs
+        .iter()
+        .rev()
+        .map(|(stamp, generation)| (stamp.as_bytes().to_vec(), *generation))
+        .collect();
     let mut prover = Prover {
         places,
         generation: records.generation,
@@ -41,7 +45,7 @@ pub fn prove<'a>(
         known,
         infos: Infos::default(),
         proved: Vec::new(),
-        seen: HashSet::new(),
+        seen: Set::new(),
         complaints: Vec::new(),
     };
     for artifact in artifacts {
@@ -51,7 +55,7 @@ pub fn prove<'a>(
         return Err(prover.complaints);
     }
     let (mut proofs, seen) = (prover.proved, prover.seen);
-    proofs.extend(records.proofs.iter().filter(|(stamp, _)| !seen.contains(stamp)).cloned());
+    proofs.extend(records.proofs.iter().filter(|(stamp, _)| !seen.contains(stamp.as_bytes())).cloned());
     records.proofs = proofs;
     Ok(())
 }
@@ -60,10 +64,10 @@ struct Prover<'a> {
     places: &'a Places<'a>,
     generation: Generation,
     changes: Changes<'a>,
-    known: HashMap<&'a str, Generation>,
+    known: Numbers,
     infos: Infos,
     proved: Vec<(String, Generation)>,
-    seen: HashSet<String>,
+    seen: Set,
     complaints: Vec<String>,
 }
 
@@ -76,8 +80,8 @@ impl Prover<'_> {
         let why = match stamp {
             Some(stamp) if is_compiled(&stamp) => return self.note(stamp.text),
             // Cargo was called twice, the second time for doctests.
-            Some(stamp) if self.seen.contains(&stamp.text) => return,
-            Some(stamp) => match self.known.get(stamp.text.as_str()).copied() {
+            Some(stamp) if self.seen.contains(stamp.text.as_bytes()) => return,
+            Some(stamp) => match self.known.get(stamp.text.as_bytes()).copied() {
                 None => "it is not known what it was made from".into(),
                 Some(generation) => match self.culprit(artifact, file, &folder, generation) {
                     None => return self.note(stamp.text),
@@ -91,7 +95,7 @@ impl Prover<'_> {
     }
 
     fn note(&mut self, stamp: String) {
-        if self.seen.insert(stamp.clone()) {
+        if self.seen.insert(stamp.as_bytes().to_vec()) {
             self.proved.push((stamp, self.generation));
         }
     }
@@ -143,20 +147,20 @@ impl Stamp {
 
 /// When each path, and anything in a folder, has changed last.
 struct Changes<'a> {
-    paths: &'a HashMap<Vec<u8>, Generation>,
-    folders: HashMap<&'a [u8], Generation>,
+    paths: &'a Numbers,
+    folders: Numbers,
     last: Generation,
 }
 
 impl<'a> Changes<'a> {
-    fn new(paths: &'a HashMap<Vec<u8>, Generation>) -> Changes<'a> {
-        let mut folders = HashMap::new();
+    fn new(paths: &'a Numbers) -> Changes<'a> {
+        let mut folders = Numbers::new();
         let mut last = 0;
         for (path, generation) in paths {
             last = last.max(*generation);
             let ends = path.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
             for end in ends.chain([0]) {
-                let known = folders.entry(&path[..end]).or_insert(0);
+                let known = folders.entry(path[..end].to_vec()).or_insert(0);
                 if *known >= *generation {
                     // So it is for all folders above.
                     break;
@@ -189,48 +193,58 @@ impl<'a> Changes<'a> {
 /// The dep-info files of the target directory.
 #[derive(Default)]
 struct Infos {
-    folders: HashMap<PathBuf, Folder>,
+    folders: Vec<(PathBuf, Folder)>,
 }
 
 /// Those that lie beside the artifacts of a folder, and rustc's own by the name of the crate: for the crate in all the
 /// forms it was compiled in.
 #[derive(Default)]
 struct Folder {
-    beside: HashSet<Vec<u8>>,
-    forms: BTreeMap<Vec<u8>, Vec<PathBuf>>,
+    beside: Set,
+    forms: Vec<(Vec<u8>, PathBuf)>,
 }
 
 impl Infos {
+    fn folder(&mut self, path: &Path) -> &Folder {
+        let at = self.folders.iter().position(|(known, _)| known == path).unwrap_or_else(|| {
+            self.folders.push((path.into(), Folder::read(path)));
+            self.folders.len() - 1
+        });
+        &self.folders[at].1
+    }
+
     /// Returns what an artifact was made from, None where no dep-info says so.
     ///
     /// Beside one that cargo puts in place for another, it need not write dep-info: there is rustc's, in deps/ or, in
     /// the layout that gives each form a folder, in build/<package>/<hash>/out/.
-    fn inputs(&mut self, file: &Path) -> Option<HashSet<Vec<u8>>> {
+    fn inputs(&mut self, file: &Path) -> Option<Set> {
         let folder = file.parent()?;
-        let known = self.folders.entry(folder.into()).or_insert_with(|| Folder::read(folder));
+        let known = self.folder(folder);
         let full = file.file_name()?.as_bytes();
         let name = match full.iter().rposition(|byte| *byte == b'.') {
             Some(dot) => &full[..dot],
             None => full,
         };
         let short = name.strip_prefix(b"lib").unwrap_or(name);
-        let mut found: Vec<PathBuf> = [full, name, short]
-            .into_iter()
-            .map(|stem| [stem, b".d"].concat())
-            .filter(|name| known.beside.contains(name))
-            .map(|name| folder.join(std::ffi::OsString::from_vec(name)))
-            .collect();
+        let mut found = Set::new();
+        for stem in [full, name, short] {
+            let name = [stem, b".d"].concat();
+            if known.beside.contains(&name) {
+                found.insert(bytes(&folder.join(std::ffi::OsString::from_vec(name))));
+            }
+        }
         for stem in [name, short] {
             let stem: Vec<u8> = stem.iter().map(|byte| if *byte == b'-' { b'_' } else { *byte }).collect();
-            found.extend(known.forms.get(&stem).into_iter().flatten().cloned());
+            let forms = known.forms.iter().filter(|(known, _)| *known == stem);
+            found.extend(forms.map(|(_, path)| bytes(path)));
         }
         let is_library = is_library(full);
         let mut inputs = None;
-        for path in found.into_iter().collect::<HashSet<_>>() {
-            let text = files::read(&path, LARGEST_DEP_INFO).unwrap_or_default();
+        for path in found {
+            let text = files::read(sets::path(&path), LARGEST_DEP_INFO).unwrap_or_default();
             // Of a program's it cannot be told what a library was made from, nor the reverse.
             if let Some(info) = dep_info::parse(&text).filter(|info| info.is_library == is_library) {
-                inputs.get_or_insert_with(HashSet::new).extend(info.inputs);
+                inputs.get_or_insert_with(Set::new).extend(info.inputs);
             }
         }
         inputs
@@ -240,7 +254,7 @@ impl Infos {
 impl Folder {
     fn read(folder: &Path) -> Folder {
         let names = infos_in(folder).filter_map(|path| Some(path.file_name()?.as_bytes().to_vec()));
-        let mut found = Folder { beside: names.collect(), forms: BTreeMap::new() };
+        let mut found = Folder { beside: names.collect(), forms: Vec::new() };
         let forms = subfolders(&folder.join("build")).flat_map(|package| subfolders(&package));
         let outs = forms.map(|form| form.join("out"));
         for path in outs.chain([folder.join("deps")]).flat_map(|folder| infos_in(&folder)) {
@@ -248,7 +262,7 @@ impl Folder {
             let name = &name[..name.len() - 2];
             // Without the hash, where there is one.
             let end = name.iter().rposition(|byte| *byte == b'-').unwrap_or(name.len());
-            found.forms.entry(name[..end].to_vec()).or_default().push(path);
+            found.forms.push((name[..end].to_vec(), path.clone()));
         }
         found
     }

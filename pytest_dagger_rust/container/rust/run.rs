@@ -7,12 +7,13 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::capture::{Capture, Keep, Kept};
+use crate::descendants::protect;
 use crate::failure::{At, Outcome};
 use crate::frames::{self, END};
 use crate::options::Options;
 use crate::output_files::{self, Taken};
 use crate::place::Place;
-use crate::process::{command, described, grouped, protect, Event, Running};
+use crate::process::{command, described, grouped, Event, Running};
 
 /// `agent run --result FOLDER --limit BYTES [--timeout SECONDS] [--folder FOLDER] [--stdin FILE] [--output PATH]...
 /// [--env NAME=value]... -- program`

@@ -5,6 +5,7 @@
 // image without a shell too, and as any user.
 #![allow(dead_code)] // Some modules are used by both halves.
 mod capture;
+mod descendants;
 mod failure;
 mod frames;
 mod host;

@@ -9,10 +9,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::descendants::protect;
 use crate::failure::Outcome;
 use crate::host::Host;
 use crate::options::Options;
-use crate::process::{command, described, grouped, pipe, protect, Event, Running, LEFTOVER};
+use crate::process::{command, described, grouped, pipe, Event, Running, LEFTOVER};
 use crate::tunnel::{dial, wait_for_client};
 
 /// Bytes of log that wait to be sent; a flood beyond that loses its oldest part, and the service never waits.

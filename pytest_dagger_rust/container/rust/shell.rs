@@ -7,10 +7,11 @@ use std::sync::mpsc::{channel, Receiver};
 use std::sync::Arc;
 use std::thread;
 
+use crate::descendants::protect;
 use crate::failure::Outcome;
 use crate::host::Host;
 use crate::options::Options;
-use crate::process::{command, described, protect, Event, Running, LEFTOVER};
+use crate::process::{command, described, Event, Running, LEFTOVER};
 use crate::pty;
 
 /// `agent shell --socket SOCKET [--folder FOLDER] [--env NAME=value]... -- program`

@@ -2,18 +2,18 @@
 //!
 //! A file is written only when its content differs from the index, so its modification time says when the content
 //! changed on this volume, whatever the time was elsewhere. That is the clock cargo compares its own outputs with.
-use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use agent_core::index::{self, difference, Entry, Index};
+use crate::index::{self, difference, Entry, Index};
 use agent_core::sha256::{digest_of, digest_of_reader, from_hex, hex, Sha256};
 
 use crate::failure::{At, Failure, Outcome, SOURCES_CHANGED};
 use crate::files;
 use crate::options::Options;
+use crate::sets::Set;
 use crate::tar::{Archive, Member};
 use crate::tree;
 use crate::volume::{join, started, Volume};
@@ -25,7 +25,7 @@ pub struct Inputs {
     archive: PathBuf,
     base: Option<PathBuf>,
     pub index: Index,
-    packed: HashSet<Vec<u8>>,
+    packed: Set,
 }
 
 impl Inputs {
@@ -46,9 +46,9 @@ impl Inputs {
 
     /// Writes these files of the archives into the tree, and checks that they are what the index says.
     pub fn extract(&self, tree: &Path, wanted: &Index) -> Outcome<()> {
-        let (packed, others): (BTreeSet<_>, BTreeSet<_>) =
-            wanted.keys().map(Vec::as_slice).partition(|path| self.packed.contains(*path));
-        let mut writer = Writer { tree, wanted, folders: HashSet::new() };
+        let (packed, others): (Set, Set) =
+            wanted.keys().cloned().partition(|path| self.packed.contains(path));
+        let mut writer = Writer { tree, wanted, folders: Set::new() };
         writer.write_from(&self.archive, packed)?;
         match &self.base {
             Some(base) => writer.write_from(base, others),
@@ -75,11 +75,11 @@ struct Writer<'a> {
     tree: &'a Path,
     wanted: &'a Index,
     /// Folders that are known to be folders.
-    folders: HashSet<Vec<u8>>,
+    folders: Set,
 }
 
 impl Writer<'_> {
-    fn write_from(&mut self, archive: &Path, mut paths: BTreeSet<&[u8]>) -> Outcome<()> {
+    fn write_from(&mut self, archive: &Path, mut paths: Set) -> Outcome<()> {
         if paths.is_empty() {
             return Ok(());
         }
@@ -177,7 +177,7 @@ pub fn apply(volume: &mut Volume, inputs: &Inputs) -> Outcome<()> {
     // no index claims.
     files::replace(&syncing, b"").at(&syncing)?;
     volume.records.index.retain(|path, _| !old.contains_key(path));
-    volume.note_changes(new.keys().chain(old.keys()).cloned().collect::<HashSet<_>>());
+    volume.note_changes(new.keys().chain(old.keys()).cloned().collect::<Set>());
     volume.write()?;
     let tree = volume.tree();
     // Cargo notes the files that it has seen through a link by their own paths.

@@ -10,12 +10,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::capture::Keep;
+use crate::descendants::{kill_descendants, protect, wait_for};
 use crate::failure::{At, Failure, Outcome, OWN};
 use crate::frames::{self, END};
 use crate::jobs::{self, Jobs};
 use crate::options::Options;
 use crate::place::Place;
-use crate::process::{described, grouped, kill_descendants, pipe, protect, wait_for};
+use crate::process::{described, grouped, pipe};
 use crate::run::{seconds, Run};
 
 /// `agent tests --jobs FILE --result FOLDER --limit BYTES [--timeout SECONDS] [--budget SECONDS] [--failures COUNT]

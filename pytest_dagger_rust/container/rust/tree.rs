@@ -1,16 +1,16 @@
 //! The source tree on the volume: compared with its index, put right, and made to look new to cargo.
-use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use agent_core::index::{Entry, Index};
+use crate::index::{Entry, Index};
 use agent_core::sha256::{digest_of, digest_of_reader};
 
 use crate::failure::{At, Outcome};
 use crate::files::{self, changed};
+use crate::sets::{self, bytes, Set};
 use crate::volume::{join, relative, Volume};
 
 /// Removes what is not as the index says from the tree, and from the index, and returns the paths.
@@ -18,8 +18,8 @@ use crate::volume::{join, relative, Volume};
 /// `since` is when somebody else can have begun to write in the tree, None for any time; `kept` is left as it is.
 pub fn remove_foreign(volume: &mut Volume, since: Option<(i64, i64)>, kept: &[u8]) -> Outcome<Vec<Vec<u8>>> {
     let tree = volume.tree();
-    let mut present = HashSet::new();
-    let mut foreign = BTreeSet::new();
+    let mut present = Set::new();
+    let mut foreign = Set::new();
     for (path, found) in walk(&tree)? {
         if path == kept {
             present.insert(path);
@@ -103,9 +103,8 @@ pub fn remove_all<'a>(tree: &Path, paths: impl Iterator<Item = &'a Vec<u8>>) -> 
 /// Removes the folders that are empty now that these files are gone. A build script without rerun-if-changed looks at
 /// the newest file of its package only: makes that one newer.
 pub fn prune<'a>(tree: &Path, gone: impl Iterator<Item = &'a Vec<u8>>) -> Outcome<()> {
-    let folders: BTreeSet<PathBuf> =
-        gone.filter_map(|path| Some(join(tree, path).parent()?.into())).collect();
-    for folder in folders.iter().rev() {
+    let folders: Set = gone.filter_map(|path| Some(bytes(join(tree, path).parent()?))).collect();
+    for folder in folders.iter().rev().map(|folder| sets::path(folder)) {
         let above = folder.ancestors().take_while(|folder| folder.starts_with(tree));
         let mut has_ended = false;
         for folder in above {
@@ -123,13 +122,13 @@ pub fn prune<'a>(tree: &Path, gone: impl Iterator<Item = &'a Vec<u8>>) -> Outcom
 /// Cargo looks through a symbolic link: all in the tree that is seen through a new one must look changed.
 pub fn touch_through_links(tree: &Path, new: &Index) -> Outcome<()> {
     let base = fs::canonicalize(tree).at(tree)?;
-    let mut seen = HashSet::new();
+    let mut seen = Set::new();
     let links = new.iter().filter(|(_, entry)| entry.kind == b'l');
     let mut pending: Vec<PathBuf> = links.map(|(path, _)| join(tree, path)).collect();
     while let Some(path) = pending.pop() {
         // A link that leads nowhere, or out of the tree, shows nothing that could be dated anew.
         let Ok(place) = fs::canonicalize(&path) else { continue };
-        if !place.starts_with(&base) || !seen.insert(place.clone()) {
+        if !place.starts_with(&base) || !seen.insert(bytes(&place)) {
             continue;
         }
         let Some(found) = files::status(&place).at(&place)? else { continue };

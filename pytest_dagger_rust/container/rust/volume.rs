@@ -2,18 +2,18 @@
 //!
 //! Build scripts run as the user who may write here, so nothing in it is trusted: if a record cannot be read as it was
 //! written, the volume is emptied.
-use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::io::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use agent_core::index::{self, leads_down, Index};
+use crate::index::{self, leads_down, Index};
 
 use crate::failure::{At, Outcome};
 use crate::files::{self, changed, O_NOFOLLOW};
 use crate::json::{self, Value};
+use crate::sets::Numbers;
 
 /// Sets of dependencies that a volume holds before it is emptied; limits its growth.
 pub const MOST_DEPENDENCIES: usize = 8;
@@ -50,7 +50,7 @@ pub struct Records {
     pub dependencies: Vec<String>,
     pub index: Index,
     /// When the content of a path has changed last.
-    pub changes: HashMap<Vec<u8>, Generation>,
+    pub changes: Numbers,
     /// The state of the tree that an artifact was made from, or has been found to be as good as made from, by the
     /// stamp of its file.
     pub proofs: Vec<(String, Generation)>,

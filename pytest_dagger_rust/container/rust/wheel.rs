@@ -13,8 +13,8 @@ use crate::failure::{At, Failure, Outcome, OWN};
 use crate::files;
 use crate::json::{self, Value};
 use crate::options::Options;
-use crate::packages;
 use crate::sync::Inputs;
+use crate::{packages, toolchain};
 
 /// The messages to answer with, and the cargo for everything else.
 const MESSAGES: &str = "PYTEST_DAGGER_RUST_MESSAGES";
@@ -23,11 +23,24 @@ const CARGO: &str = "PYTEST_DAGGER_RUST_CARGO";
 const LARGEST: u64 = 1 << 30;
 
 /// `agent wheel --volume FOLDER --packages FOLDER --out FOLDER --archive FILE --digest SHA256 --library FILE
-/// --report FILE --folder FOLDER --python VERSION`
+/// --report FILE --folder FOLDER --python VERSION --toolchain FILE
+/// --toolchain-folder FOLDER`
 ///
 /// The archive is the source tree, to lie where the library was compiled; the report is that of its build.
-pub const OPTIONS: &[&str] =
-    &["volume", "packages", "out", "archive", "digest", "base", "library", "report", "folder", "python"];
+pub const OPTIONS: &[&str] = &[
+    "volume",
+    "packages",
+    "out",
+    "archive",
+    "digest",
+    "base",
+    "library",
+    "report",
+    "folder",
+    "python",
+    "toolchain",
+    "toolchain-folder",
+];
 
 /// `agent find --name PROGRAM --out FILE`
 pub const FIND_OPTIONS: &[&str] = &["name", "out"];
@@ -35,6 +48,7 @@ pub const FIND_OPTIONS: &[&str] = &["name", "out"];
 pub fn main(options: &Options) -> Outcome<()> {
     let (volume, out, folder) = (options.path("volume")?, options.path("out")?, options.path("folder")?);
     let tree = volume.join("files");
+    toolchain::choose(options, &tree)?;
     fs::create_dir_all(&tree).at(&tree)?;
     let inputs = Inputs::read(options)?;
     inputs.extract(&tree, &inputs.index)?;
@@ -104,7 +118,8 @@ pub fn find(options: &Options) -> Outcome<()> {
     fs::write(&out, text.to_string_lossy().as_bytes()).at(&out)
 }
 
-fn found(name: impl AsRef<OsStr>) -> Option<PathBuf> {
+/// Returns where a program is found.
+pub fn found(name: impl AsRef<OsStr>) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let is_program = |path: &PathBuf| {
         fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)

@@ -24,6 +24,8 @@ PROGRAM = """\
 #![allow(dead_code)]
 #[path = "{sources}/dep_info.rs"]
 mod dep_info;
+#[path = "{sources}/sets.rs"]
+mod sets;
 #[path = "{sources}/json.rs"]
 mod json;
 #[path = "{sources}/tar.rs"]

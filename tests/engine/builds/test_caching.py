@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_dagger_rust.builds.caches import Caches
-from pytest_dagger_rust.builds.pipeline import VOLUME
+from pytest_dagger_rust.builds.execs import VOLUME
 from tests.engine.volume import in_volume, prune
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from pytest_dagger_rust import DaggerRustError, StaleBinaryError
 from pytest_dagger_rust.builds import archive, base_archive
 from pytest_dagger_rust.builds.caches import Caches
-from pytest_dagger_rust.builds.pipeline import VOLUME
+from pytest_dagger_rust.builds.execs import VOLUME
 from pytest_dagger_rust.skeleton.stubs import STUB_MARKER
 from tests.engine.accidents import another_session
 from tests.engine.volume import in_volume

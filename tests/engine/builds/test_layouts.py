@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_dagger_rust.builds.pipeline import VOLUME
+from pytest_dagger_rust.builds.execs import VOLUME
 from tests.engine.builds.test_caching import (
     WORKSPACE,
     test_a_warm_volume_does_without_a_new_layer,

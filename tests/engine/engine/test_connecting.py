@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import gc
-import socket
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import graphql
 import pytest
 
 from pytest_dagger_rust import Engine
-from pytest_dagger_rust.engine import introspection
-from pytest_dagger_rust.engine.cli import SessionParams
+from pytest_dagger_rust.engine.introspection import Introspection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pytest_dagger_rust.engine.cli import SessionParams
 
 
 def said_of(schema: graphql.GraphQLSchema) -> dict[str, Any]:
@@ -40,10 +36,10 @@ def test_the_schema_is_the_one_the_sdk_would_ask_for(monkeypatch: pytest.MonkeyP
     """All but the prose is the same."""
     early = open_once()
 
-    def fetch_nothing(_: SessionParams) -> None:
+    def fetch_nothing(_: Introspection, params: SessionParams) -> None:
         pass
 
-    monkeypatch.setattr(introspection, "fetch", fetch_nothing)
+    monkeypatch.setattr(Introspection, "fetch", fetch_nothing)
     assert said_of(early) == said_of(open_once())
 
 
@@ -68,38 +64,3 @@ def test_python_looks_for_garbage_as_before() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
-
-
-@pytest.fixture(params=["200 nothing", "200 {}", '200 {"data": null}', '401 {"data": "secret"}', "200 []"])
-def port(request: pytest.FixtureRequest) -> Iterator[int]:
-    """The port of a server that gives one answer."""
-    code, _, body = request.param.partition(" ")
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(int(code))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
-
-
-def test_an_answer_that_is_none(port: int) -> None:
-    """Whatever does not tell of a schema is left for the SDK to complain about."""
-    assert introspection.schema_of(introspection.fetch(SessionParams(port, "token"))) is None
-
-
-def test_nobody_answers() -> None:
-    """Where nobody listens it is known at once."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        assert introspection.fetch(SessionParams(unused.getsockname()[1], "token")) is None

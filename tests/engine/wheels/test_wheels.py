@@ -134,7 +134,8 @@ async def test_another_python_installs_it_in_a_container(
     assert await counted.stdout() in {"3\n", "30\n"}
     if sys.version_info.minor != 13:
         with pytest.raises(
-            ConfigurationError, match=rf"is for Python 3.13, and this is Python 3.{HERE[1:]}.\n  Leave"
+            ConfigurationError,
+            match=rf"is for cp313-cp313, and this is Python 3.{HERE[1:]} \(cp{HERE}-\w+\).\n  Leave",
         ):
             wheel.unpack(tmp_path)
 

@@ -45,3 +45,23 @@ def test_a_lock_file_elsewhere(tree: Callable[[Mapping[str, str]], Path]) -> Non
     assert "0.0.0-skeleton" in files["locks/Cargo.lock"]
     assert "lockfile-path" in files[".cargo/config.toml"]
     assert "Cargo.lock" not in files
+
+
+def test_a_variable_names_the_lock_file(tree: Callable[[Mapping[str, str]], Path]) -> None:
+    """It goes before the configuration; a relative path begins in the workspace's root."""
+    other = _LOCK.replace("0.1.0", "0.2.0")
+    root = tree({
+        "Cargo.toml": _PACKAGE,
+        "src/main.rs": "fn main() {}\n",
+        ".cargo/config.toml": _CONFIG,
+        "locks/Cargo.lock": _LOCK,
+        "other/Cargo.lock": other,
+    })  # fmt: skip
+    workspace = RustWorkspace.load(root)
+    assert workspace.with_variables({"OTHER": "x"}) is workspace
+    for path in ("other/Cargo.lock", str(root / "other/Cargo.lock")):
+        named = workspace.with_variables({"CARGO_RESOLVER_LOCKFILE_PATH": path})
+        assert (named.lock, named.lock_file) == (other, root / "other/Cargo.lock")
+        assert "other/Cargo.lock" in named.skeleton().files
+    none = workspace.with_variables({"CARGO_RESOLVER_LOCKFILE_PATH": "new/Cargo.lock"})
+    assert none.lock is None

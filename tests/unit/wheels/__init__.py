@@ -1,0 +1,1 @@
+"""Tests of wheels that need no engine."""

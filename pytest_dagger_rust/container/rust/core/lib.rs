@@ -1,4 +1,3 @@
 //! What is worth compiling with optimisation: everything that looks at each byte of something large, or at each path.
-pub mod index;
 pub mod search;
 pub mod sha256;

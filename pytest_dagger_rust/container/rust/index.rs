@@ -1,7 +1,7 @@
 //! The index of a source tree: what belongs to it, by path.
 use std::collections::BTreeMap;
 
-use crate::sha256::{from_hex, hex, Digest};
+use agent_core::sha256::{from_hex, hex, Digest};
 
 /// A file: `-`, an executable one: `x`, or a symbolic link: `l`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
