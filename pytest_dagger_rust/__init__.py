@@ -9,20 +9,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_dagger_rust.builds.caches import CacheName as CacheName
+    from pytest_dagger_rust.builds.caches import CacheState as CacheState
     from pytest_dagger_rust.builds.messages import Artifact as Artifact
+    from pytest_dagger_rust.builds.options import CargoOptionChanges as CargoOptionChanges
     from pytest_dagger_rust.builds.options import CargoOptions as CargoOptions
     from pytest_dagger_rust.builds.report import BuildReport as BuildReport
     from pytest_dagger_rust.builds.timings import Timing as Timing
     from pytest_dagger_rust.diagnostics import Diagnostic as Diagnostic
+    from pytest_dagger_rust.diagnostics import Level as Level
     from pytest_dagger_rust.diagnostics import Span as Span
     from pytest_dagger_rust.engine.engine import Engine as Engine
     from pytest_dagger_rust.errors import ConfigurationError as ConfigurationError
     from pytest_dagger_rust.errors import DaggerRustError as DaggerRustError
+    from pytest_dagger_rust.errors import DeprecatedNameWarning as DeprecatedNameWarning
     from pytest_dagger_rust.errors import EngineUnavailable as EngineUnavailable
     from pytest_dagger_rust.errors import RustBuildError as RustBuildError
     from pytest_dagger_rust.errors import StaleBinaryError as StaleBinaryError
     from pytest_dagger_rust.errors import WorkspaceError as WorkspaceError
+    from pytest_dagger_rust.factory import BlockingRustBuildFactory as BlockingRustBuildFactory
     from pytest_dagger_rust.factory import RustBuildFactory as RustBuildFactory
+    from pytest_dagger_rust.manifests.packages import TargetKind as TargetKind
+    from pytest_dagger_rust.plugin.marks import mark_rust_build as mark_rust_build
     from pytest_dagger_rust.run.running import OutputMissingError as OutputMissingError
     from pytest_dagger_rust.run.running import RunFailedError as RunFailedError
     from pytest_dagger_rust.run.running import RunOptions as RunOptions
@@ -45,13 +53,19 @@ if TYPE_CHECKING:
 _MODULES = {
     "Artifact": "builds.messages",
     "BlockingRustBuild": "rust_build",
+    "BlockingRustBuildFactory": "factory",
     "BuildReport": "builds.report",
+    "CacheName": "builds.caches",
+    "CacheState": "builds.caches",
+    "CargoOptionChanges": "builds.options",
     "CargoOptions": "builds.options",
     "ConfigurationError": "errors",
     "DaggerRustError": "errors",
+    "DeprecatedNameWarning": "errors",
     "Diagnostic": "diagnostics",
     "Engine": "engine.engine",
     "EngineUnavailable": "errors",
+    "Level": "diagnostics",
     "OutputMissingError": "run.running",
     "Package": "workspace",
     "RunFailedError": "run.running",
@@ -69,10 +83,12 @@ _MODULES = {
     "Span": "diagnostics",
     "StaleBinaryError": "errors",
     "Target": "workspace",
+    "TargetKind": "manifests.packages",
     "Timing": "builds.timings",
     "Wheel": "wheels.wheel",
     "WorkspaceError": "errors",
     "build": "rust_build",
+    "mark_rust_build": "plugin.marks",
 }
 
 __all__ = ["__version__", *_MODULES]  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll]

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+# rustc's words: https://doc.rust-lang.org/rustc/json.html
+Level: TypeAlias = Literal[
+    "error", "warning", "note", "help", "failure-note", "error: internal compiler error"
+]
 
 # Colours and moves of the cursor (CSI), and what sets titles and links (OSC).
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
@@ -40,7 +46,7 @@ class Span:
 class Diagnostic:
     """One message of the compiler; `rendered` is rustc's own text, with ANSI colours."""
 
-    level: str
+    level: Level
     message: str
     code: str | None
     rendered: str

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from pytest_dagger_rust.diagnostics import Diagnostic
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the one that was probably meant, or all there are."""
+    import difflib  # noqa: PLC0415 - for mistakes only
+
+    known = sorted(known)
+    # What all of them begin with would make any two of them look alike.
+    common = len(os.path.commonprefix([name, *known]))  # noqa: RUF071 - these are no paths
+    rests = {other[common:]: other for other in known}
+    begun = [rest for rest in rests if rest.startswith(name[common:])] if len(name) > common else []
+    close = begun or difflib.get_close_matches(name[common:], rests, 1)
+    return f"Did you mean {rests[close[0]]}?" if close else f"There are: {', '.join(known)}."
 
 
 class DaggerRustError(Exception):
@@ -17,6 +31,10 @@ class DaggerRustError(Exception):
 
 class ConfigurationError(DaggerRustError):
     """A setting, an option or an override of a fixture has an invalid value."""
+
+
+class DeprecatedNameWarning(DeprecationWarning):
+    """A name is used that another one replaces; the message has both."""
 
 
 class WorkspaceError(DaggerRustError):

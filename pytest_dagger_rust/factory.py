@@ -3,35 +3,52 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import warnings
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pytest_dagger_rust.builds.options import with_changes
+from pytest_dagger_rust.errors import DeprecatedNameWarning
+from pytest_dagger_rust.run.unawaited import watched
 from pytest_dagger_rust.rust_build import RustBuild, build
 from pytest_dagger_rust.wheels.wheel import Wheel, WheelRequest, build_wheel, python_version
+from pytest_dagger_rust.workspace import RustWorkspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
+    from os import PathLike
 
     import dagger
+    from typing_extensions import Unpack
 
     from pytest_dagger_rust.builds.caches import Caches
-    from pytest_dagger_rust.builds.options import CargoOptions
+    from pytest_dagger_rust.builds.options import CargoOptionChanges, CargoOptions
     from pytest_dagger_rust.engine.engine import Engine
-    from pytest_dagger_rust.workspace import RustWorkspace
 
 
 T = TypeVar("T")
+
+# What the options of one workspace say about names that another one does not have.
+_OF_A_WORKSPACE: dict[str, Any] = {
+    **dict.fromkeys(("packages", "bins", "examples", "features"), ()),
+    **dict.fromkeys(("all_features", "no_default_features"), False),
+}
 
 
 class BuildObserver(Protocol):
     """Is notified of every build."""
 
     def observe(
-        self, options: CargoOptions, root: Path
+        self, options: CargoOptions, root: Path, *, manifest_path: str = ""
     ) -> AbstractContextManager[Callable[[RustBuild], None]]:
-        """Record a build of the workspace at `root`; the yielded function is called with the finished build."""
+        """Record a build of the workspace at `root`; the yielded function is called with the finished build.
+
+        `manifest_path` is the path to show of a workspace that is not the configured one.
+        """
         ...
 
 
@@ -73,31 +90,43 @@ class RustBuildFactory:
         excludes: Sequence[str] = (),
         observer: BuildObserver | None = None,
         caches: Caches | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.options = options
+        self._workspace = workspace
         self._engine = engine
         self._client = client
-        self._workspace = workspace
         self._builder = builder
         self._runtime = runtime
         self._excludes = excludes
         self._observer = observer
         self._caches = caches
+        # What `for_workspace` takes relative paths to be relative to.
+        self._folder = folder or Path.cwd()
+        self._manifest_path = ""
         self._builds = _Once[RustBuild]()
         self._wheels = _Once[Wheel]()
+        self._others: dict[object, RustBuildFactory] = {}
 
-    async def __call__(self, options: CargoOptions | None = None, /, **changes: Any) -> RustBuild:
+    @property
+    def blocking(self) -> BlockingRustBuildFactory:
+        """The same factory with ordinary methods, for plain functions: `factory.blocking(features=["tls"])`."""
+        return BlockingRustBuildFactory(self, self._engine)
+
+    @watched
+    async def __call__(
+        self, options: CargoOptions | None = None, /, **changes: Unpack[CargoOptionChanges]
+    ) -> RustBuild:
         """Build with `options`, by default the configured ones, changed by `changes`.
 
         Raises ConfigurationError for an unknown option, and what `build` raises.
         """
         return await self._engine.acall(self._once, with_changes(options or self.options, changes))
 
-    def blocking(self, options: CargoOptions | None = None, /, **changes: Any) -> RustBuild:
-        """Build as a call does, and wait for the result."""
-        return self._engine.call(self._once, with_changes(options or self.options, changes))
-
-    async def wheel(self, package: str, *, python: str | None = None, **changes: Any) -> Wheel:
+    @watched
+    async def wheel(
+        self, package: str, *, python: str | None = None, **changes: Unpack[CargoOptionChanges]
+    ) -> Wheel:
         """Build a package that is a Python module, and return its wheel, made by maturin.
 
         `python` is a version such as "3.13", by default the running one. Options you leave out are the configured ones.
@@ -108,10 +137,57 @@ class RustBuildFactory:
         version, options = python_version(python), with_changes(self.options, changes)
         return await self._engine.acall(self._wheel_once, package, version, options)
 
-    def blocking_wheel(self, package: str, *, python: str | None = None, **changes: Any) -> Wheel:
-        """Return a wheel as `wheel` does, and wait for it."""
-        version, options = python_version(python), with_changes(self.options, changes)
-        return self._engine.call(self._wheel_once, package, version, options)
+    def blocking_wheel(
+        self, package: str, *, python: str | None = None, **changes: Unpack[CargoOptionChanges]
+    ) -> Wheel:
+        """Return a wheel as `blocking.wheel` does, which replaces this name."""
+        msg = "factory.blocking_wheel is deprecated: write factory.blocking.wheel"
+        warnings.warn(msg, DeprecatedNameWarning, stacklevel=2)
+        return self.blocking.wheel(package, python=python, **changes)
+
+    def for_workspace(
+        self,
+        workspace: str | PathLike[str] | RustWorkspace,
+        *,
+        builder: dagger.Container | None = None,
+        runtime: dagger.Container | None = None,
+    ) -> RustBuildFactory:
+        """Return the factory for another workspace, whose builds are shown and cached like those of this one.
+
+        A relative path is relative to pytest's rootdir. `builder` and `runtime` are by default the containers of this
+        factory. Of its options those apply that name nothing of a workspace: profile, target, env, locked and offline.
+
+        Raises WorkspaceError if the workspace cannot be read.
+        """
+        other = self._loaded(workspace)
+        builder, runtime = builder or self._builder, runtime or self._runtime
+        key = (other.root, id(builder), id(runtime))
+        if key not in self._others:
+            self._others[key] = self._for(other, builder, runtime)
+        return self._others[key]
+
+    def _loaded(self, workspace: str | PathLike[str] | RustWorkspace) -> RustWorkspace:
+        if isinstance(workspace, RustWorkspace):
+            return workspace
+        return RustWorkspace.load(self._folder / workspace)
+
+    def _for(
+        self, workspace: RustWorkspace, builder: dagger.Container, runtime: dagger.Container
+    ) -> RustBuildFactory:
+        other = RustBuildFactory(
+            self._engine,
+            self._client,
+            workspace,
+            replace(self.options, **_OF_A_WORKSPACE),
+            builder=builder,
+            runtime=runtime,
+            excludes=self._excludes,
+            observer=self._observer,
+            caches=self._caches,
+            folder=self._folder,
+        )
+        other._manifest_path = os.path.relpath(workspace.root / "Cargo.toml", self._folder)
+        return other
 
     async def _once(self, options: CargoOptions) -> RustBuild:
         return await self._builds.get(options, lambda: self._build(options))
@@ -136,7 +212,7 @@ class RustBuildFactory:
     async def _build(self, options: CargoOptions) -> RustBuild:
         if self._observer is None:
             return await self._made(options)
-        with self._observer.observe(options, self._workspace.root) as done:
+        with self._observer.observe(options, self._workspace.root, manifest_path=self._manifest_path) as done:
             made = await self._made(options)
             done(made)
         return made
@@ -152,3 +228,38 @@ class RustBuildFactory:
             engine=self._engine,
             caches=self._caches,
         )
+
+
+@dataclass(frozen=True)
+class BlockingRustBuildFactory:
+    """A RustBuildFactory whose methods wait for their results."""
+
+    factory: RustBuildFactory
+    engine: Engine
+
+    @property
+    def options(self) -> CargoOptions:
+        """The configured options."""
+        return self.factory.options
+
+    def __call__(
+        self, options: CargoOptions | None = None, /, **changes: Unpack[CargoOptionChanges]
+    ) -> RustBuild:
+        """Build as a call of the factory does, and wait for the result."""
+        return self.engine.call(partial(self.factory, options, **changes))
+
+    def wheel(
+        self, package: str, *, python: str | None = None, **changes: Unpack[CargoOptionChanges]
+    ) -> Wheel:
+        """Return a wheel as RustBuildFactory.wheel does, and wait for it."""
+        return self.engine.call(partial(self.factory.wheel, package, python=python, **changes))
+
+    def for_workspace(
+        self,
+        workspace: str | PathLike[str] | RustWorkspace,
+        *,
+        builder: dagger.Container | None = None,
+        runtime: dagger.Container | None = None,
+    ) -> BlockingRustBuildFactory:
+        """Return the factory for another workspace as RustBuildFactory.for_workspace does."""
+        return self.factory.for_workspace(workspace, builder=builder, runtime=runtime).blocking

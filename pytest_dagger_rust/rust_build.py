@@ -18,15 +18,17 @@ from pytest_dagger_rust.builds.options import CargoOptions
 from pytest_dagger_rust.builds.pipeline import run_build
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.errors import ConfigurationError
-from pytest_dagger_rust.run import started
+from pytest_dagger_rust.run import keywords, started
 from pytest_dagger_rust.run.export import export
 from pytest_dagger_rust.run.inputs import HostInputs
 from pytest_dagger_rust.run.running import RunRequest, RunResult, run
 from pytest_dagger_rust.run.service import ServiceRequest, ServiceRunner
 from pytest_dagger_rust.run.setup import Runtime
+from pytest_dagger_rust.run.unawaited import AsyncContext, watched
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from os import PathLike
 
     import dagger
@@ -85,6 +87,7 @@ class RustBuild:
             raise ConfigurationError(msg)
         return BlockingRustBuild(self, self._engine)
 
+    @watched
     async def run(self, name: str, *args: str, **options: Unpack[RunOptions]) -> RunResult:
         """Run a binary in a new container and return its result.
 
@@ -92,20 +95,37 @@ class RustBuild:
         RunFailedError.
         """
         self._artifact(name)
-        request = RunRequest(command=(name, *args), **options)
-        started.note(started.Started(self._client, self._engine, self._runtime, request))
-        return await run(self._runtime, request)
+        return await self._run("run", (name, *args), options)
 
-    @contextlib.asynccontextmanager
-    async def service(
+    @watched
+    async def exec(self, command: Sequence[str], **options: Unpack[RunOptions]) -> RunResult:
+        """Run any command of the runtime container as `run` does a binary: `await build.exec(["ls", "-l", "/"])`.
+
+        Raises ConfigurationError for a command that is not there or invalid options, RunTimeoutError, and with `check`
+        RunFailedError.
+        """
+        self._check_open()
+        if isinstance(command, (str, bytes)) or not command:
+            raise ConfigurationError(f"exec takes a list, such as ['ls', '-l']: got {command!r}.")
+        return await self._run("exec", tuple(command), options)
+
+    async def _run(self, what: str, command: tuple[str, ...], options: Mapping[str, Any]) -> RunResult:
+        made = keywords.request(RunRequest, what, command, options)
+        started.note(started.Started(self._client, self._engine, self._runtime, made))
+        return await run(self._runtime, made)
+
+    def service(
         self, name: str, *args: str, **options: Unpack[ServiceOptions]
-    ) -> AsyncGenerator[Service]:
+    ) -> AbstractAsyncContextManager[Service]:
         """Run a binary as a server while the context lasts: `async with build.service("api", ports=[8080]) as api`.
 
         Raises ConfigurationError for an unknown binary or invalid options, and ServiceError if the service ends by
         itself or does not become healthy.
         """
-        runner = self.service_runner(name, *args, **options)
+        return AsyncContext(self._serving(self.service_runner(name, *args, **options)), "service")
+
+    @contextlib.asynccontextmanager
+    async def _serving(self, runner: ServiceRunner) -> AsyncGenerator[Service]:
         service = await self._on_client_loop(runner.start)
         try:
             yield service
@@ -117,13 +137,14 @@ class RustBuild:
     def service_runner(self, name: str, *args: str, **options: Unpack[ServiceOptions]) -> ServiceRunner:
         """Return an object that starts and stops a binary as a server, where `with` cannot be used; see `service`."""
         self._artifact(name)
-        request = ServiceRequest(command=(name, *args), **options)
+        request = keywords.request(ServiceRequest, "service", (name, *args), options)
         started.note(started.Started(self._client, self._engine, self._runtime, request))
         return ServiceRunner(self._client, self._runtime, request)
 
     async def _on_client_loop(self, function: Callable[[], Awaitable[T]]) -> T:
         return await (self._engine.acall(function) if self._engine is not None else function())
 
+    @watched
     async def export(self, name: str, destination: str | PathLike[str]) -> Path:
         """Copy a binary or library to the host and return its path; `destination` is a file name or an existing folder.
 
@@ -191,9 +212,27 @@ class BlockingRustBuild:
         """The build's container; wait for what you compose on it with `wait`."""
         return self.build.container
 
+    @property
+    def artifacts(self) -> dagger.Directory:
+        """The folder of everything that left the build."""
+        return self.build.artifacts
+
+    def file(self, name: str) -> dagger.File:
+        """Return a binary or a library as RustBuild.file does."""
+        return self.build.file(name)
+
     def run(self, name: str, *args: str, **options: Unpack[RunOptions]) -> RunResult:
         """Run a binary as RustBuild.run does, and wait for its result."""
         return self.engine.call(partial(self.build.run, name, *args, **options))
+
+    def exec(self, command: Sequence[str], **options: Unpack[RunOptions]) -> RunResult:
+        """Run any command of the runtime container as RustBuild.exec does, and wait for its result."""
+        return self.engine.call(partial(self.build.exec, command, **options))
+
+    @property
+    def blocking(self) -> BlockingRustBuild:
+        """This object, so that `.blocking` may be written for any build."""
+        return self
 
     @contextlib.contextmanager
     def service(self, name: str, *args: str, **options: Unpack[ServiceOptions]) -> Generator[Service]:

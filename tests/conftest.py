@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 # What the tests of a folder need; those of tests/unit and tests/dev need nothing but Python.
-NEEDS = {"cargo": "cargo", "docs": "engine", "engine": "engine", "pytest": "engine"}
+NEEDS = {"cargo": "cargo", "docs": "engine", "engine": "engine", "pytest": "engine", "typing": "types"}
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:

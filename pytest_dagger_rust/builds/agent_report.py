@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from pytest_dagger_rust.builds import messages
+from pytest_dagger_rust.builds.caches import CacheState
 from pytest_dagger_rust.errors import DaggerRustError
 
 if TYPE_CHECKING:
@@ -27,14 +28,14 @@ class AgentReport:
     """What a dependency build or a build says of itself; times are seconds of the machine the engine runs on.
 
     `build_id` names what was built and `run_id` the run that built it: another one's where the engine has answered
-    from its cache. `volume` is the state of the cache volume, `starts` says when packages began to be compiled, and
-    `ends` when each artifact was done. `rewritten` are the paths that build scripts have written in the tree, and
-    `home` is cargo's home.
+    from its cache. `volume` is the state of the cache volume and the reason for it, `starts` says when packages began
+    to be compiled, and `ends` when each artifact was done. `rewritten` are the paths that build scripts have written in
+    the tree, and `home` is cargo's home.
     """
 
     build_id: str
     run_id: str
-    volume: str
+    volume: tuple[CacheState, str]
     root: str
     target: str
     lock: str
@@ -158,7 +159,7 @@ def _read(fields: _Fields) -> AgentReport:
     return AgentReport(
         build_id=fields.text("build_id"),
         run_id=fields.text("run_id"),
-        volume=fields.text("volume"),
+        volume=_volume(fields.text("volume")),
         root=fields.text("root"),
         target=fields.text("target"),
         lock=fields.text("lock"),
@@ -177,6 +178,13 @@ def _read(fields: _Fields) -> AgentReport:
         dependencies=_read(fields.fields("dependencies")) if fields.has("dependencies") else None,
         home=fields.text("home") if fields.has("home") else "",
     )
+
+
+def _volume(text: str) -> tuple[CacheState, str]:
+    state, _, reason = text.partition(": ")
+    if state not in get_args(CacheState):
+        raise _damaged("report.volume", text)
+    return cast("CacheState", state), reason
 
 
 def _ends(reported: list[object], seconds: tuple[float, ...]) -> tuple[float, ...]:

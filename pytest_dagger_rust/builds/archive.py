@@ -19,12 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from pytest_dagger_rust.errors import WorkspaceError
+from pytest_dagger_rust.errors import ConfigurationError, WorkspaceError
 from pytest_dagger_rust.skeleton import left_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import IO
+
+    from pathspec import GitIgnoreSpec
 
 Kind = Literal["-", "x", "l"]
 
@@ -81,11 +83,11 @@ def disk_entries(
 ) -> Iterator[Entry]:
     """Return entries for everything below `folder`, named relative to `base`.
 
-    Cache folders, folders of version control, what is made to hold secrets and whatever `excludes` matches are not
-    entered. A pattern without a slash is compared with each name, one with a slash with the path relative to `folder`;
-    after a "!" it is one for what is entered all the same. Paths that may hold secrets are added to `withheld`.
+    Cache folders, folders of version control, what is made to hold secrets and whatever `excludes` matches are left
+    out. The patterns are those of a .gitignore file in `folder`. Paths that may hold secrets are added to `withheld`.
 
-    Raises WorkspaceError for a name that no archive can carry, and for a file that cannot be read.
+    Raises ConfigurationError for what is not a pattern, and WorkspaceError for a name that no archive can carry and
+    for a file that cannot be read.
     """
     prefix = "" if folder == base else f"{folder.relative_to(base).as_posix()}/"
     is_excluded = _Excludes(excludes, set() if withheld is None else withheld)
@@ -133,35 +135,47 @@ def _unless_too_long(error: OSError, path: Path) -> Exception:
 
 
 class _Excludes:
-    """Tells what is not packed. Most trees are many files and few patterns."""
+    """Tells what is not packed: the defaults, and what a .gitignore file of these patterns would ignore.
+
+    A pattern that names a default undoes it, as `!node_modules`; one such as `!*` does not.
+    """
 
     def __init__(self, patterns: Sequence[str], withheld: set[str]) -> None:
-        self._matches = _matcher(pattern for pattern in patterns if not pattern.startswith("!"))
-        self._is_kept = _matcher(pattern[1:] for pattern in patterns if pattern.startswith("!"))
+        negated = [pattern[1:].rstrip("/") for pattern in patterns if pattern[:1] == "!"]
+        named = {pattern.rpartition("/")[2] for pattern in negated}
+        self._defaults = left_out.FOLDERS - named
+        # pathspec compares files alone, and takes `a/**/` to match those in `a`; git does not.
+        rules = [
+            re.sub(r"(^|/)\*\*/$", r"\1**/*/", rule) for rule in (*(left_out.FOLDERS & named), *patterns)
+        ]
+        self._files = _spec(rules) if patterns else None
+        self._folders = _spec([rule.rstrip("/") for rule in rules]) if patterns else None
+        self._wanted = [(rule.rpartition("/")[2], _spec([rule])) for rule in negated if rule.strip("*/")]
         self._withheld = withheld
 
     def __call__(self, name: str, path: str, *, is_folder: bool, is_vendored: bool) -> bool:
+        spec = self._folders if is_folder else self._files
+        if name in self._defaults or (spec is not None and spec.match_file(path)):
+            return True
         is_secret = not is_vendored and left_out.is_secret(name, is_folder=is_folder)
-        if not (is_secret or name in left_out.FOLDERS or self._matches(name, path)) or self._is_kept(
-            name, path
-        ):
+        if not is_secret or self._is_wanted(name, path):
             return False
-        # Nobody needs to hear of what a pattern leaves out.
-        if is_secret and not self._matches(name, path):
-            self._withheld.add(path)
+        self._withheld.add(path)
         return True
 
-
-def _matcher(patterns: Iterable[str]) -> Callable[[str, str], bool]:
-    known = list(patterns)
-    names = _any_of(pattern for pattern in known if "/" not in pattern)
-    paths = _any_of(pattern.strip("/") for pattern in known if "/" in pattern)
-    return lambda name, path: bool(names and names.match(name)) or bool(paths and paths.match(path))
+    def _is_wanted(self, name: str, path: str) -> bool:
+        # A pattern for a folder around it does not mean a secret in it.
+        return any(fnmatch.fnmatchcase(name, last) and spec.match_file(path) for last, spec in self._wanted)
 
 
-def _any_of(patterns: Iterable[str]) -> re.Pattern[str] | None:
-    translated = [fnmatch.translate(pattern) for pattern in patterns]
-    return re.compile("|".join(translated)) if translated else None
+def _spec(patterns: Sequence[str]) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - only for workspaces with patterns
+
+    try:
+        return GitIgnoreSpec.from_lines(patterns)
+    except (ValueError, re.error) as error:
+        msg = f"source_excludes: a pattern is not one of a .gitignore file: {error}. They are: {list(patterns)!r}."
+        raise ConfigurationError(msg) from None
 
 
 def disk_entry(base: Path, path: Path) -> Entry | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _NO_LINKER = re.compile(r"linker `(?P<name>[^`]+)` not found")
 _NO_LIBC = re.compile(r"unable to find library -lc|cannot find -lc|cannot find crt1\.o|crt1\.o: No such file")
+_NO_RUSTC = re.compile(r'exec: "?rustc"?: .*not found')
 _NO_DEFAULT = re.compile(r"no default is configured|no default toolchain")
 
 
@@ -27,6 +28,10 @@ def explained(error: dagger.ExecError) -> DaggerRustError | None:
 
 
 def _without_agent(said: str) -> str:
+    if _NO_RUSTC.search(said):
+        return (
+            "The builder image has no rustc on its PATH.\n  Choose an image with rustc, cargo and a linker."
+        )
     if linker := _NO_LINKER.search(said):
         return (
             f"The builder image has no linker: rustc looks for `{linker['name']}`.\n"

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from pytest_dagger_rust.builds.file_lock import async_file_lock
 
@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
     from pathlib import Path
 
-DEPENDENCIES = "dependencies"
-TARGET = "target directory"
-PACKAGES = "downloaded packages"
+CacheName: TypeAlias = Literal["dependencies", "target directory"]
+CacheState: TypeAlias = Literal["kept", "new", "cleared", "emptied", "dropped by the engine", "not used"]
 
-KEPT = "kept"
-NEW = "new"
-DROPPED = "dropped by the engine"
-UNUSED = "not used"
+DEPENDENCIES: Final = "dependencies"
+TARGET: Final = "target directory"
+PACKAGES: Final = "downloaded packages"
+
+KEPT: Final = "kept"
+NEW: Final = "new"
+DROPPED: Final = "dropped by the engine"
+UNUSED: Final = "not used"
 
 # Dependency layers that are remembered: more than the engine is likely to keep of one workspace.
 _REMEMBERED = 32
@@ -51,7 +54,9 @@ class Caches:
         async with async_file_lock(self.turns / f"{name}.lock"):
             yield
 
-    def summary(self, volume: str, layer: str, states: Mapping[str, str]) -> dict[str, str]:
+    def summary(
+        self, volume: str, layer: str, states: Mapping[CacheName, CacheState]
+    ) -> dict[CacheName, CacheState]:
         """Return the states of the caches, with those that the engine dropped marked.
 
         `volume` and `layer` name the caches that the build used.

@@ -10,9 +10,9 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
-from pytest_dagger_rust.diagnostics import Diagnostic, Span
+from pytest_dagger_rust.diagnostics import Diagnostic, Level, Span
 from pytest_dagger_rust.errors import DaggerRustError
 
 if TYPE_CHECKING:
@@ -199,13 +199,19 @@ def _diagnostic(message: dict[str, Any]) -> Diagnostic:
     body = message["message"]
     code = body.get("code")
     return Diagnostic(
-        level=_text(body["level"]),
+        level=_level(body["level"]),
         message=_text(body["message"]),
         code=_text(code["code"]) if code else None,
         rendered=_text(body.get("rendered") or ""),
         package=package_name_and_version(message["package_id"])[0],
         spans=tuple(_span(span) for span in body["spans"] if span["is_primary"]),
     )
+
+
+def _level(value: object) -> Level:
+    # A level of a rustc to come is no reason to refuse a build.
+    level = _text(value)
+    return cast("Level", level) if level in get_args(Level) else "note"
 
 
 def _span(span: dict[str, Any]) -> Span:

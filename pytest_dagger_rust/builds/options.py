@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
+from pytest_dagger_rust.builds.variables import Variables
 from pytest_dagger_rust.container.variables import check_variables
-from pytest_dagger_rust.errors import ConfigurationError
+from pytest_dagger_rust.errors import ConfigurationError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,46 +21,73 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _OWNED_ENV = frozenset({"CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_BUILD_DIR"})
 
 
-def _no_env() -> Mapping[str, str]:
-    return {}
+class CargoOptionChanges(TypedDict, total=False):
+    """The keyword arguments of CargoOptions, all optional: for changes to options that are there already."""
+
+    packages: Sequence[str]
+    bins: Sequence[str]
+    examples: Sequence[str]
+    features: Sequence[str]
+    all_features: bool
+    no_default_features: bool
+    profile: str
+    target: str | None
+    env: Mapping[str, str]
+    locked: bool | None
+    offline: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class CargoOptions:
     """The options of one `cargo build`, named as on cargo's command line.
 
     `packages`, `bins` and `examples` select what is built, empty meaning cargo's default members and all their
-    binaries; each name may be a pattern, as in `packages=("*",)` for all members. `profile` is a cargo profile
+    binaries; each name may be a pattern, as in `packages=["*"]` for all members. `profile` is a cargo profile
     ("dev", "release", or one of the workspace's own), `target` a target triple. `env` is set for cargo, rustc and
     build scripts. `locked=None` leaves Cargo.lock to cargo, as a plain `cargo build` does.
+
+    Any sequence of names is accepted and stored as a tuple, so that equal options are equal and can be hashed.
 
     Raises ConfigurationError for an invalid value.
     """
 
-    packages: tuple[str, ...] = ()
-    bins: tuple[str, ...] = ()
-    examples: tuple[str, ...] = ()
-    features: tuple[str, ...] = ()
-    all_features: bool = False
-    no_default_features: bool = False
-    profile: str = "dev"
-    target: str | None = None
-    env: Mapping[str, str] = field(default_factory=_no_env, repr=False)
-    locked: bool | None = None
-    offline: bool = False
+    packages: tuple[str, ...]
+    bins: tuple[str, ...]
+    examples: tuple[str, ...]
+    features: tuple[str, ...]
+    all_features: bool
+    no_default_features: bool
+    profile: str
+    target: str | None
+    env: Mapping[str, str] = field(repr=False)
+    locked: bool | None
+    offline: bool
 
-    def __post_init__(self) -> None:
-        for name in ("packages", "bins", "examples"):
-            object.__setattr__(self, name, _names(name, getattr(self, name), _PATTERN))
-        object.__setattr__(self, "features", _names("features", self.features, _FEATURE))
-        _check_name("profile", self.profile, _NAME)
-        if self.target is not None:
-            _check_name("target", self.target, _NAME)
-        for flag in ("all_features", "no_default_features", "offline"):
-            _check_bool(flag, getattr(self, flag))
-        if self.locked is not None:
-            _check_bool("locked", self.locked)
-        object.__setattr__(self, "env", MappingProxyType(_checked_env(self.env)))
+    def __init__(  # noqa: PLR0913, PLR0917 - each is a flag of cargo's
+        self,
+        packages: Sequence[str] = (),
+        bins: Sequence[str] = (),
+        examples: Sequence[str] = (),
+        features: Sequence[str] = (),
+        all_features: bool = False,
+        no_default_features: bool = False,
+        profile: str = "dev",
+        target: str | None = None,
+        env: Mapping[str, str] | None = None,
+        locked: bool | None = None,
+        offline: bool = False,
+    ) -> None:
+        names = {"packages": packages, "bins": bins, "examples": examples}
+        checked: dict[str, Any] = {name: _names(name, value, _PATTERN) for name, value in names.items()}
+        checked["features"] = _names("features", features, _FEATURE)
+        checked["profile"] = _check_name("profile", profile, _NAME)
+        checked["target"] = None if target is None else _check_name("target", target, _NAME)
+        flags = {"all_features": all_features, "no_default_features": no_default_features, "offline": offline}
+        checked |= {name: _check_bool(name, value) for name, value in flags.items()}
+        checked["locked"] = None if locked is None else _check_bool("locked", locked)
+        checked["env"] = Variables(_checked_env(env or {}))
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     def __hash__(self) -> int:
         values = (getattr(self, f.name) for f in fields(self) if f.name != "env")
@@ -102,14 +130,13 @@ def with_changes(options: CargoOptions, changes: Mapping[str, Any]) -> CargoOpti
     """
     known = {field.name for field in fields(CargoOptions)}
     if unknown := sorted(set(changes) - known):
-        msg = f"CargoOptions has no {', '.join(unknown)}. It has: {', '.join(sorted(known))}."
-        raise ConfigurationError(msg)
+        raise ConfigurationError(f"CargoOptions has no {unknown[0]}. {nearest(unknown[0], known)}")
     return replace(options, **changes)
 
 
 def _names(option: str, value: object, pattern: re.Pattern[str]) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, (tuple, list)):
-        msg = f"CargoOptions: {option} takes a tuple of names, not {value!r}."
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+        msg = f"CargoOptions: {option} takes a list of names, not {value!r}."
         raise ConfigurationError(msg)
     items: list[object] = list(value)  # pyright: ignore[reportUnknownArgumentType]
     return tuple(_check_name(option, item, pattern) for item in items)
@@ -122,10 +149,11 @@ def _check_name(option: str, value: object, pattern: re.Pattern[str]) -> str:
     return value
 
 
-def _check_bool(option: str, value: object) -> None:
+def _check_bool(option: str, value: object) -> bool:
     if not isinstance(value, bool):
         msg = f"CargoOptions: {option} takes True or False, not {value!r}."
         raise ConfigurationError(msg)
+    return value
 
 
 def _checked_env(env: Mapping[str, str]) -> dict[str, str]:

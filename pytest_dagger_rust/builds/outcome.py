@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_dagger_rust.builds.agent_report import AgentReport
+    from pytest_dagger_rust.builds.caches import CacheState
     from pytest_dagger_rust.diagnostics import Diagnostic
 
 _CARGO_STATUS = re.compile(r"\s+[A-Z][a-z]+ ")
@@ -56,6 +57,7 @@ def build_report(said: AgentReport, run_id: str, started: float) -> BuildReport:
     needs = Lock(said.lock, Path("Cargo.lock")).dependencies()
     names = frozenset(compiled)
     everything = dict.fromkeys(artifact.package for artifact in said.said.artifacts)
+    volume, why = said.volume
     return BuildReport(
         compiled=tuple(compiled),
         fresh=tuple(name for name in everything if name not in names),
@@ -71,13 +73,14 @@ def build_report(said: AgentReport, run_id: str, started: float) -> BuildReport:
         sizes=_sizes(said),
         caches={
             caches.DEPENDENCIES: _layer_state(said, is_new=made is not None),
-            caches.TARGET: caches.KEPT if cached else said.volume,
+            caches.TARGET: caches.KEPT if cached else volume,
         },
+        cache_reasons={caches.TARGET: why} if why and not cached else {},
         rewritten=said.rewritten,
     )
 
 
-def _layer_state(said: AgentReport, *, is_new: bool) -> str:
+def _layer_state(said: AgentReport, *, is_new: bool) -> CacheState:
     if said.dependencies is None:
         return caches.UNUSED
     return caches.NEW if is_new else caches.KEPT

@@ -109,8 +109,12 @@ async def _run_build(request: BuildRequest, started: float) -> Made:
     said = read_report(made.text, request.workspace)
     report = _finished_report(request, volume, said, started)
     if made.failed:
-        caches = {**report.caches, DEPENDENCIES: f"{UNUSED}, the dependency build failed: {made.failed}"}
-        report = replace(report, caches=caches)
+        reason = f"the dependency build failed: {made.failed}"
+        report = replace(
+            report,
+            caches={**report.caches, DEPENDENCIES: UNUSED},
+            cache_reasons={**report.cache_reasons, DEPENDENCIES: reason},
+        )
     return Made(made.out, said, report, request.libc, builder)
 
 

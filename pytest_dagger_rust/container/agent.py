@@ -38,8 +38,9 @@ _NOT_HANDED_ON = (
 )
 
 _SOURCES = "/pytest-dagger-rust-agent-sources"
-_CORE = f"{_SOURCES}/libagent_core.rlib"
-_BINARY = f"{_SOURCES}/agent"
+_COMPILED = "/pytest-dagger-rust-agent-compiled"
+_CORE = f"{_COMPILED}/libagent_core.rlib"
+_BINARY = f"{_COMPILED}/agent"
 _RUST = Path(__file__).parent / "rust"
 _FLAGS = ("--edition=2021", "-Cpanic=abort", "-Cstrip=symbols")
 
@@ -75,7 +76,9 @@ def program(client: dagger.Client, builder: dagger.Container, name: str, libc: s
     ]
     whole = [libc, f"--extern=agent_core={_CORE}", "-o", _BINARY, f"{_SOURCES}/{name}.rs"]
     compiled = (
-        builder.with_directory(_SOURCES, sources)
+        builder.with_mounted_directory(_SOURCES, sources)
+        # rustc runs as whichever user the image has.
+        .with_mounted_directory(_COMPILED, empty_directory(client, permissions=0o777))
         .with_exec(["rustc", *_FLAGS, *core])
         .with_exec(["rustc", *_FLAGS, "--crate-name=agent", *whole])
     )

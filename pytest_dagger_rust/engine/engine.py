@@ -62,10 +62,12 @@ class Engine:
         self._timeout = timeout
         self._session = session
         self._hear = hear
+        self._cli: CliSession | None = None
         self._client: dagger.Client | None = None
         self._stack = contextlib.ExitStack()
         self._portal: BlockingPortal | None = None
         self._thread: int | None = None
+        self._cli: CliSession | None = None
 
     def open(self) -> dagger.Client:
         """Connect, and return the client.
@@ -98,7 +100,7 @@ class Engine:
         """Start the CLI, unless there is a session, and return a function that waits for the session."""
         if known := self._session or SessionParams.from_env(self._environ):
             return lambda: known
-        cli = CliSession(self._environ, self._timeout, self._hear)
+        self._cli = cli = CliSession(self._environ, self._timeout, self._hear)
         stack.callback(cli.close)
         cli.start()
         return cli.params

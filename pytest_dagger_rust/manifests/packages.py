@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+TargetKind: TypeAlias = Literal["lib", "bin", "example", "test", "bench", "custom-build"]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """One target of a package, as `cargo metadata` describes it.
 
-    `kind` is one of "lib", "bin", "example", "test", "bench" and "custom-build"; `src_path` is relative to
-    the workspace's root, with `../` when the package lies outside of it.
+    `src_path` is relative to the workspace's root, with `../` when the package lies outside of it.
     """
 
     name: str
-    kind: str
+    kind: TargetKind
     crate_types: tuple[str, ...]
     src_path: str
     required_features: tuple[str, ...] = ()
@@ -38,6 +40,6 @@ class Package:
         """The package's library target, proc-macros included."""
         return next((target for target in self.targets if target.kind == "lib"), None)
 
-    def of_kind(self, kind: str) -> tuple[Target, ...]:
+    def of_kind(self, kind: TargetKind) -> tuple[Target, ...]:
         """All targets of one kind."""
         return tuple(target for target in self.targets if target.kind == kind)

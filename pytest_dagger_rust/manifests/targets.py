@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.errors import WorkspaceError
     from pytest_dagger_rust.manifests.boundary import Tree
     from pytest_dagger_rust.manifests.manifest import Manifest
+    from pytest_dagger_rust.manifests.packages import TargetKind
 
 # Kind, where cargo looks for targets of it, the key that turns the looking off, and what cargo calls it.
-_KINDS = (
+_KINDS: tuple[tuple[TargetKind, str, str, str], ...] = (
     ("bin", "src/bin", "autobins", "binary"),
     ("example", "examples", "autoexamples", "example"),
     ("test", "tests", "autotests", "test"),
@@ -28,7 +29,7 @@ _RESERVED_BINS = frozenset({"deps", "examples", "build", "incremental"})
 class Found:
     """A target before its path is made relative to the workspace: `path` is relative to the package."""
 
-    kind: str
+    kind: TargetKind
     name: str
     path: str
     declared: Table = field(default_factory=dict[str, object])
@@ -116,7 +117,9 @@ class Discovery:
         hint = "Rename the file to src/lib.rs, or set `path` in [lib]."
         raise self._error(f"cannot find the library `{name}`", "lib", hint=hint)
 
-    def _of_kind(self, kind: str, folder: str, switch: str, noun: str, *, has_library: bool) -> list[Found]:
+    def _of_kind(
+        self, kind: TargetKind, folder: str, switch: str, noun: str, *, has_library: bool
+    ) -> list[Found]:
         declared = tables(self._manifest.document.get(kind))
         inferred = self._inferred(kind, folder)
         all_declared = (
@@ -135,14 +138,14 @@ class Discovery:
         self._check_names(found, kind, noun)
         return found
 
-    def _looks_for_more(self, kind: str, switch: str) -> bool:
+    def _looks_for_more(self, kind: TargetKind, switch: str) -> bool:
         wanted = boolean(self._package.get(switch))
         if wanted is not None:
             return wanted
         # Until the 2018 edition one declared target turned the search off.
         return self._edition != "2015" or kind not in self._manifest.document
 
-    def _inferred(self, kind: str, folder: str) -> list[Found]:
+    def _inferred(self, kind: TargetKind, folder: str) -> list[Found]:
         found: list[Found] = []
         if kind == "bin" and self._exists("src/main.rs"):
             found.append(Found(kind, self._manifest.name, "src/main.rs"))
@@ -161,7 +164,7 @@ class Discovery:
         return found
 
     def _declared(
-        self, kind: str, noun: str, declared: Table, inferred: list[Found], *, has_library: bool
+        self, kind: TargetKind, noun: str, declared: Table, inferred: list[Found], *, has_library: bool
     ) -> Found | None:
         name = string(declared.get("name"))
         if name is None:
@@ -176,7 +179,7 @@ class Discovery:
         return Found(kind, name, posixpath.normpath(path), declared)
 
     def _declared_path(
-        self, kind: str, noun: str, name: str, inferred: list[Found], *, has_library: bool
+        self, kind: TargetKind, noun: str, name: str, inferred: list[Found], *, has_library: bool
     ) -> str | None:
         matching = [item.path for item in inferred if item.name == name]
         if len(matching) == 1:
@@ -195,7 +198,7 @@ class Discovery:
         message = f"cannot find the {noun} `{name}` at `{folder}/{name}.rs` or `{folder}/{name}/main.rs`"
         raise self._error(message, kind, hint=f"Put the file there, or set `path` in [[{kind}]].")
 
-    def _legacy_path(self, kind: str, name: str, *, has_library: bool) -> str | None:
+    def _legacy_path(self, kind: TargetKind, name: str, *, has_library: bool) -> str | None:
         if kind == "bench":
             candidates = ["src/bench.rs"] if name == "bench" else []
         elif kind == "bin":
@@ -204,7 +207,7 @@ class Discovery:
             candidates = []
         return next((path for path in candidates if self._exists(path)), None)
 
-    def _check_names(self, found: list[Found], kind: str, noun: str) -> None:
+    def _check_names(self, found: list[Found], kind: TargetKind, noun: str) -> None:
         names: set[str] = set()
         for item in found:
             if item.name in names:

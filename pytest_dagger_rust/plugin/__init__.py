@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
-from pytest_dagger_rust.plugin import configuration, fixtures, hypothesis_tests, marks, overrides, transcripts
+from pytest_dagger_rust.plugin import (
+    configuration,
+    fixtures,
+    forgotten_await,
+    hypothesis_tests,
+    marks,
+    overrides,
+    transcripts,
+)
 from pytest_dagger_rust.plugin.display import BuildReporting
 from pytest_dagger_rust.plugin.error_reports import Deduplicator, without_frames, write_message
 from pytest_dagger_rust.plugin.fixtures import (
@@ -22,6 +30,7 @@ from pytest_dagger_rust.plugin.fixtures import (
     cached_rust_build,
     cached_rust_build_factory,
     dagger_client,
+    rust_build,
     rust_builder_container,
     rust_builder_image,
     rust_cargo_options,
@@ -46,6 +55,7 @@ __all__ = [
     "cached_rust_build",
     "cached_rust_build_factory",
     "dagger_client",
+    "rust_build",
     "rust_builder_container",
     "rust_builder_image",
     "rust_cargo_options",
@@ -89,17 +99,17 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Deduplicator(config), "dagger_rust_errors")
     config.stash[REPORTING_KEY] = BuildReporting(config)
     config.pluginmanager.register(config.stash[REPORTING_KEY], "dagger_rust_reporting")
-    if config.stash[SETTINGS_KEY]["shell"]:
+    if config.stash[SETTINGS_KEY]["shell_on_failure"]:
         from pytest_dagger_rust.plugin.shell import ShellOnFailure  # noqa: PLC0415 - for terminals only
 
-        source = config.stash[SETTINGS_KEY].sources["shell"]
+        source = config.stash[SETTINGS_KEY].sources["shell_on_failure"]
         config.pluginmanager.register(ShellOnFailure(config, source), "dagger_rust_shell")
     config.pluginmanager.register(XdistHooks(config), "dagger_rust_xdist")
     config.addinivalue_line("markers", marks.MARKER)
     config.addinivalue_line("markers", "rust_test: set on every Rust test")
     config.addinivalue_line("markers", "rust_ignored: set on every Rust test with #[ignore]")
     config.addinivalue_line("markers", "rust_alone: a Rust test that no other one runs beside")
-    if config.stash[SETTINGS_KEY]["tests"]:
+    if config.stash[SETTINGS_KEY]["collect_rust_tests"]:
         from pytest_dagger_rust.plugin.rust_collection import RustTests  # noqa: PLC0415 - only for runs with Rust tests
 
         tests = RustTests(config, config.stash[SETTINGS_KEY])
@@ -142,6 +152,12 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse a marker that has no effect."""
     marks.check_item(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that forgot an `await`."""
+    return (yield from forgotten_await.check(item))
 
 
 @pytest.hookimpl(wrapper=True)

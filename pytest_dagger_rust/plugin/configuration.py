@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_dagger_rust.errors import ConfigurationError
+from pytest_dagger_rust.errors import ConfigurationError, DeprecatedNameWarning
 from pytest_dagger_rust.plugin.settings import SETTINGS, Setting, Settings, check_names, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _INI_TYPES: dict[str, Literal["args", "bool"]] = {"list": "args", "switch": "bool"}
@@ -30,18 +30,39 @@ def add_options(parser: pytest.Parser) -> None:
     """Register every setting as a command line option and as an ini option."""
     group = parser.getgroup("dagger-rust", "Rust builds with Dagger")
     for setting in SETTINGS:
-        _add_option(group, setting)
+        _add_option(group, setting, setting.help)
+        if old := setting.deprecated:
+            _add_option(group, old, argparse.SUPPRESS)
+    for setting in _all_names():
         parser.addini(setting.ini, setting.help, type=_INI_TYPES.get(setting.kind, "string"), default=None)
 
 
-def _add_option(group: pytest.OptionGroup, setting: Setting) -> None:
-    dest = f"dagger_rust_{setting.name}"
-    if setting.kind == "switch":
-        group.addoption(setting.option, dest=dest, nargs="?", const="true", metavar="BOOL", help=setting.help)
+def _add_option(group: pytest.OptionGroup, setting: Setting, text: str) -> None:
+    if setting.negation is not None:
+        group.addoption(setting.option, dest=setting.dest, action="store_const", const="true", help=text)
+        off = (
+            text
+            if text is argparse.SUPPRESS
+            else f"turn {setting.option} off, where another place turns it on"
+        )
+        group.addoption(setting.negation, dest=setting.dest, action="store_const", const="false", help=off)
     elif setting.kind == "list":
-        group.addoption(setting.option, dest=dest, action="append", metavar="NAME", help=setting.help)
+        group.addoption(setting.option, dest=setting.dest, action="append", metavar="NAME", help=text)
     else:
-        group.addoption(setting.option, dest=dest, metavar=setting.kind.upper(), help=setting.help)
+        group.addoption(setting.option, dest=setting.dest, metavar=setting.kind.upper(), help=text)
+
+
+def _all_names() -> Iterator[Setting]:
+    for setting in SETTINGS:
+        yield setting
+        if setting.deprecated:
+            yield setting.deprecated
+
+
+def _options_of(setting: Setting) -> Iterator[str]:
+    yield setting.option
+    if setting.negation:
+        yield setting.negation
 
 
 def clash(error: Exception) -> Exception:
@@ -57,8 +78,10 @@ def clash(error: Exception) -> Exception:
 
 def check_arguments(args: Iterable[str]) -> None:
     """Raise UsageError for a word on the command line that is nearly one of the options."""
-    names = (word.partition("=")[0] for word in args if word.startswith(_OPTION))
-    _check("option", names, (setting.option for setting in SETTINGS))
+    names = [word.partition("=")[0] for word in args if word.startswith(_OPTION)]
+    old = {name for setting in SETTINGS if setting.deprecated for name in _options_of(setting.deprecated)}
+    known = (option for setting in SETTINGS for option in _options_of(setting))
+    _check("option", (name for name in names if name not in old), known)
 
 
 def read(config: pytest.Config) -> Settings:
@@ -66,17 +89,32 @@ def read(config: pytest.Config) -> Settings:
 
     Raises UsageError for a value that cannot be and for a name that is not there.
     """
-    _check("environment variable", _with(_ENV, os.environ), (setting.env for setting in SETTINGS))
+    old = {setting.deprecated.env for setting in SETTINGS if setting.deprecated}
+    variables = (name for name in _with(_ENV, os.environ) if name not in old)
+    _check("environment variable", variables, (setting.env for setting in SETTINGS))
     _check("ini option", _with(_INI, _unknown_ini(config)), (setting.ini for setting in SETTINGS))
-    options = {setting.name: config.getoption(f"dagger_rust_{setting.name}") for setting in SETTINGS}
-    ini = {setting.name: _ini_value(config, setting) for setting in SETTINGS}
+    options = {setting.name: config.getoption(setting.dest) for setting in _all_names()}
+    ini = {setting.name: _ini_value(config, setting) for setting in _all_names()}
     try:
         settings = resolve(options, os.environ, ini)
         _check_workspace(config, settings)
         _check_files(config, settings)
     except ConfigurationError as error:
         raise _usage_error(error) from None
+    for name, new in settings.renamed.items():
+        _warn(config, f"{name} is deprecated: write {new}.")
     return settings
+
+
+def _warn(config: pytest.Config, words: str) -> None:
+    if hasattr(config, "workerinput"):
+        # The process that started the workers has warned.
+        return
+    try:
+        config.issue_config_time_warning(DeprecatedNameWarning(words), stacklevel=2)
+    except DeprecatedNameWarning as error:
+        # With `-W error`, it would be shown with a traceback.
+        raise pytest.UsageError(f"pytest-dagger-rust: {error}") from None
 
 
 def _with(prefix: str, names: Iterable[str]) -> list[str]:
@@ -98,7 +136,7 @@ def _unknown_ini(config: pytest.Config) -> set[str]:
     # pytest itself only warns of them; it has no public way to ask.
     unknown = set(config._get_unknown_ini_keys())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     overrides: list[str] = config.getoption("override_ini", None) or []
-    known = {setting.ini for setting in SETTINGS}
+    known = {setting.ini for setting in _all_names()}
     return (unknown | {pair.partition("=")[0] for pair in overrides}) - known
 
 

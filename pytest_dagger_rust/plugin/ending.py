@@ -22,10 +22,10 @@ _HISTORY, _KEPT_RUNS = "dagger_rust/history", 20
 
 def finish(config: pytest.Config, builds: Sequence[BuildFacts], waits: Sequence[tuple[str, float]]) -> None:
     """Write the files, and add builds and waits to pytest's own summaries."""
-    if path := _file(config, "code_quality"):
+    if path := _file(config, "gitlab_report"):
         root = ci.repository(os.environ, config.rootpath)
         path.write_text(ci.gitlab(builds, root), "utf-8")
-    if path := _file(config, "report"):
+    if path := _file(config, "html_report"):
         path.write_text(_page(config, builds), "utf-8")
     for plugin in config.pluginmanager.get_plugins():
         # The fixture record_testsuite_property does the same, and is lost in workers.

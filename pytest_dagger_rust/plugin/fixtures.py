@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dagger_rust.builds.images import default_builder_image, default_runtime_image
-from pytest_dagger_rust.errors import EngineUnavailable
+from pytest_dagger_rust.errors import ConfigurationError, EngineUnavailable
 from pytest_dagger_rust.plugin import marks
 from pytest_dagger_rust.plugin.own_files import with_own_files
 from pytest_dagger_rust.plugin.state import REPORTING_KEY, SETTINGS_KEY
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.engine.engine import Engine
     from pytest_dagger_rust.factory import RustBuildFactory
     from pytest_dagger_rust.plugin.settings import Settings
-    from pytest_dagger_rust.rust_build import RustBuild
+    from pytest_dagger_rust.rust_build import BlockingRustBuild, RustBuild
     from pytest_dagger_rust.rust_tests.cases import ListedTests
     from pytest_dagger_rust.workspace import RustWorkspace
 
 # A test that asks for one of these may be a coroutine without any marker.
 ENTRY_FIXTURES = frozenset(
-    {"dagger_client", "rust_workspace", "cached_rust_build", "cached_rust_build_factory"}
+    {"dagger_client", "rust_workspace", "cached_rust_build", "cached_rust_build_factory", "rust_build"}
 )
 
 
@@ -228,6 +228,7 @@ def cached_rust_build_factory(
         excludes=with_own_files(rust_source_excludes, pytestconfig, rust_workspace.root),
         observer=pytestconfig.stash[REPORTING_KEY].build_log,
         caches=_rust_caches,
+        folder=pytestconfig.rootpath,
     )
 
 
@@ -247,3 +248,11 @@ def cached_rust_build(
     """The workspace's binaries, newly built, to run, serve and export; dependencies compile only once."""
     options, changes = marks.requested(getattr(request, "param", {}), _rust_build_options)
     return cached_rust_build_factory.blocking(options, **changes)
+
+
+@pytest.fixture(scope="session")
+def rust_build(request: pytest.FixtureRequest, cached_rust_build: RustBuild) -> BlockingRustBuild:
+    """The same build for plain `def` tests: its methods wait for their results."""
+    if hasattr(request, "param"):
+        raise ConfigurationError("rust_build takes no parameters: parametrize cached_rust_build instead.")
+    return cached_rust_build.blocking

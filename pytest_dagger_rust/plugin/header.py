@@ -95,7 +95,8 @@ def _others(config: pytest.Config, settings: Settings) -> Iterator[str]:
     for setting in SETTINGS:
         if setting.name in settings.sources and setting.name not in _FIXTURES:
             source = _source(config, settings, setting.name)
-            shown = _names(settings[setting.name]) if setting.is_secret else _shown(settings[setting.name])
+            value = settings[setting.name]
+            shown = _names(value) if setting.is_secret else _shown(value)
             yield f"{setting.name}={shown} ({source})"
 
 

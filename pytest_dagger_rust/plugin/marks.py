@@ -14,6 +14,10 @@ from pytest_dagger_rust.plugin.overrides import place_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from typing_extensions import Unpack
+
+    from pytest_dagger_rust.builds.options import CargoOptionChanges
+
 MARKER = (
     "rust_build(**options): build cached_rust_build with these cargo options (those of CargoOptions) on top of the "
     "configured ones"
@@ -30,6 +34,11 @@ class _Parameter(dict[str, Any]):
 
     def __repr__(self) -> str:
         return parameter_id(self) or ""
+
+
+def mark_rust_build(**options: Unpack[CargoOptionChanges]) -> pytest.MarkDecorator:
+    """Return `pytest.mark.rust_build(**options)`, with the options known to type checkers and editors."""
+    return pytest.mark.rust_build(**options)
 
 
 def apply(metafunc: pytest.Metafunc) -> None:
@@ -79,7 +88,9 @@ def _is_used(metafunc: pytest.Metafunc) -> bool:
         )
     own: list[pytest.Mark] = getattr(metafunc.function, "pytestmark", [])
     if any(mark.name == "rust_build" for mark in own):
-        raise ConfigurationError("@rust_build has no effect: the test does not request cached_rust_build.")
+        raise ConfigurationError(
+            "@rust_build has no effect: the test requests neither rust_build nor cached_rust_build."
+        )
     return False
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_dagger_rust.plugin.settings import SETTINGS
@@ -27,7 +27,11 @@ def with_own_files(excludes: Sequence[str], config: pytest.Config, root: Path) -
     """Return the patterns with those for what this run writes into the workspace at `root`."""
     start = os.path.realpath(root)
     paths = (os.path.relpath(os.path.realpath(path), start) for path in _written(config))
-    own = (f"/{glob.escape(path)}" for path in paths if not path.startswith(os.pardir) and path != os.curdir)
+    own = (
+        "/" + re.sub(r"[*?\[\]\\ ]", r"\\\g<0>", path)
+        for path in paths
+        if not path.startswith(os.pardir) and path != os.curdir
+    )
     return (*excludes, *_COVERAGE, *dict.fromkeys(own))
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pytest_dagger_rust.builds.options import CargoOptions
-from pytest_dagger_rust.errors import ConfigurationError
+from pytest_dagger_rust.errors import ConfigurationError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -19,9 +19,9 @@ Kind = Literal["text", "list", "switch", "seconds", "count", "folder", "file", "
 _TAKES = {
     "builder_image": "the name of an image",
     "runtime_image": "the name of an image",
-    "env": "NAME=VALUE pairs",
+    "build_env": "NAME=VALUE pairs",
     "text": "one name",
-    "list": "names, separated by spaces or one at a time",
+    "list": "names",
     "switch": "true or false",
     "seconds": "a number of seconds above 0",
     "count": "a number of 1 or more",
@@ -44,6 +44,7 @@ class Setting:
     help: str
     default: Any = None
     choices: tuple[str, ...] = ()
+    old_name: str | None = None
 
     @property
     def takes(self) -> str:
@@ -54,6 +55,14 @@ class Setting:
     def option(self) -> str:
         """The command line option."""
         return f"--dagger-rust-{self.name.replace('_', '-')}"
+
+    @property
+    def negation(self) -> str | None:
+        """The command line option that turns a switch off, None for other settings."""
+        if self.kind != "switch":
+            return None
+        name = self.name.removeprefix("no_") if self.name.startswith("no_") else f"no_{self.name}"
+        return f"--dagger-rust-{name.replace('_', '-')}"
 
     @property
     def env(self) -> str:
@@ -68,7 +77,19 @@ class Setting:
     @property
     def is_secret(self) -> bool:
         """Whether its value may be a secret: no message has it, not even a part."""
-        return self.name == "env"
+        return self.name in {"build_env", "env"}
+
+    @property
+    def dest(self) -> str:
+        """The attribute of the parsed command line."""
+        return f"dagger_rust_{self.name}"
+
+    @property
+    def deprecated(self) -> Setting | None:
+        """The setting under its old name, None if it never had another."""
+        if self.old_name is None:
+            return None
+        return replace(self, name=self.old_name, old_name=None, help=f"deprecated: use {self.ini}")
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -92,7 +113,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("profile", "text", "cargo profile to build with", "dev"),
     Setting("target", "text", "target triple to build for (default: the builder image's)"),
-    Setting("env", "list", "NAME=VALUE pairs for cargo, rustc and build scripts", ()),
+    Setting("build_env", "list", "NAME=VALUE pairs for cargo, rustc and build scripts", (), old_name="env"),
     Setting("locked", "switch", "fail if Cargo.lock is missing or out of date, like cargo's --locked"),
     Setting("offline", "switch", "build without network, like cargo's --offline", default=False),
     Setting("source_excludes", "list", "patterns of files and folders that no build needs", ()),
@@ -103,9 +124,15 @@ SETTINGS: tuple[Setting, ...] = (
         default=False,
     ),
     Setting("show_warnings", "switch", "show the compiler's warnings at the end of the run", default=False),
-    Setting("code_quality", "file", "write a GitLab code quality report to FILE"),
-    Setting("report", "file", "write an HTML build report to FILE"),
-    Setting("tests", "switch", "collect the workspace's Rust tests as pytest tests", default=False),
+    Setting("gitlab_report", "file", "write a GitLab code quality report to FILE", old_name="code_quality"),
+    Setting("html_report", "file", "write an HTML build report to FILE", old_name="report"),
+    Setting(
+        "collect_rust_tests",
+        "switch",
+        "collect the workspace's Rust tests as pytest tests",
+        default=False,
+        old_name="tests",
+    ),
     Setting(
         "ignored_tests",
         "choice",
@@ -131,10 +158,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("test_threads", "count", "how many Rust tests run at once (default: as many as processors)"),
     Setting("tests_alone", "list", "patterns of node ids of Rust tests that run one at a time", ()),
     Setting(
-        "shell",
+        "shell_on_failure",
         "switch",
         "open a shell on this terminal when a test fails, in a container like its program's",
         default=False,
+        old_name="shell",
     ),
     Setting("connect_timeout", "seconds", "longest time to wait for the Dagger engine, in seconds"),
     Setting(
@@ -147,23 +175,31 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
-_CARGO_OPTIONS = frozenset(field.name for field in fields(CargoOptions))
+# The options of cargo, by the names of their settings.
+_CARGO_OPTIONS = {
+    "build_env" if field.name == "env" else field.name: field.name for field in fields(CargoOptions)
+}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The values in force; `sources` names where each value that is not a default comes from."""
+    """The values in force; `sources` names where each value that is not a default comes from.
+
+    `renamed` are the old names in use, each with the one that replaces it.
+    """
 
     values: Mapping[str, Any]
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
+    renamed: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
 
     def cargo_options(self) -> CargoOptions:
         """Return the cargo options these settings describe."""
-        chosen = {name: self[name] for name in _CARGO_OPTIONS if name != "env"}
-        return CargoOptions(**chosen, env=_pairs(self["env"]))
+        return CargoOptions(
+            **{option: _cargo_value(name, self[name]) for name, option in _CARGO_OPTIONS.items()}
+        )
 
 
 def resolve(options: Mapping[str, Any], environ: Mapping[str, str], ini: Mapping[str, Any]) -> Settings:
@@ -173,12 +209,14 @@ def resolve(options: Mapping[str, Any], environ: Mapping[str, str], ini: Mapping
     """
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
+    renamed: dict[str, str] = {}
     for setting in SETTINGS:
-        value, source = _first_given(setting, options, environ, ini)
+        value, source, old = _first_given(setting, options, environ, ini)
+        renamed |= old
         values[setting.name] = setting.default if source is None else _read(setting, value, source)
         if source is not None:
             sources[setting.name] = source
-    return Settings(values, sources)
+    return Settings(values, sources, renamed)
 
 
 def check_names(source: str, names: Iterable[str], known: Iterable[str]) -> None:
@@ -189,31 +227,29 @@ def check_names(source: str, names: Iterable[str], known: Iterable[str]) -> None
     known = sorted(known)
     for name in names:
         if name not in known:
-            import difflib  # noqa: PLC0415 - for mistakes only
-
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
-            raise ConfigurationError(f"there is no {source} {name}. {hint}")
+            raise ConfigurationError(f"there is no {source} {name}. {nearest(name, known)}")
 
 
 def _first_given(
     setting: Setting, options: Mapping[str, Any], environ: Mapping[str, str], ini: Mapping[str, Any]
-) -> tuple[Any, str | None]:
-    if (value := options.get(setting.name)) not in (None, []):
-        return value, setting.option
-    if (value := environ.get(setting.env)) is not None:
-        return value, setting.env
-    if (value := ini.get(setting.name)) is not None:
-        return value, f"ini option {setting.ini}"
-    return None, None
+) -> tuple[Any, str | None, dict[str, str]]:
+    """Return the value that wins, where it was given, and the old name if it was given by that."""
+    for values, place, prefix in ((options, "option", ""), (environ, "env", ""), (ini, "ini", "ini option ")):
+        for name in filter(None, (setting, setting.deprecated)):
+            # pytest and argparse speak of names, the environment has its own.
+            value = values.get(name.env if place == "env" else name.name)
+            if value is not None and (value != [] or place != "option"):
+                here = prefix + getattr(name, place)
+                return value, here, {} if name is setting else {here: getattr(setting, place)}
+    return None, None, {}
 
 
 def _read(setting: Setting, value: Any, source: str) -> Any:
     try:
         read = _READERS[setting.kind](setting, value)
         # What is handed to cargo is checked by the options themselves.
-        if setting.name in _CARGO_OPTIONS:
-            checked: dict[str, Any] = {setting.name: _pairs(read) if setting.name == "env" else read}
+        if option := _CARGO_OPTIONS.get(setting.name):
+            checked: dict[str, Any] = {option: _cargo_value(setting.name, read)}
             CargoOptions(**checked)
     except ConfigurationError as error:
         reason = str(error).removeprefix("CargoOptions: ")
@@ -228,6 +264,10 @@ def _wrong(setting: Setting, value: Any) -> str:
     if not str(value).strip():
         return "is empty"
     return "cannot be read" if setting.is_secret else f"is {value!r}"
+
+
+def _cargo_value(name: str, value: Any) -> Any:
+    return dict(item.split("=", 1) for item in value) if name == "build_env" else value
 
 
 def _text(setting: Setting, value: Any) -> str:
@@ -250,8 +290,9 @@ def _switch(setting: Setting, value: Any) -> bool:
 
 
 def _list(setting: Setting, value: Any) -> tuple[str, ...]:
-    items = cast("list[object]", value) if isinstance(value, list) else [value]
-    words = tuple(word for item in items for word in shlex.split(str(item)))
+    # One text holds words as a shell splits them; the items of a list are what they are.
+    items = cast("list[object]", value) if isinstance(value, list) else shlex.split(str(value))
+    words = tuple(str(item) for item in items)
     if setting.is_secret:
         _check_pairs(words)
     return words
@@ -264,10 +305,6 @@ def _check_pairs(words: Iterable[str]) -> None:
             raise ConfigurationError(
                 f"item {place} is not NAME=VALUE; put quotes around a value with spaces."
             )
-
-
-def _pairs(items: Iterable[str]) -> dict[str, str]:
-    return dict(item.split("=", 1) for item in items)
 
 
 def _seconds(setting: Setting, value: Any) -> float:

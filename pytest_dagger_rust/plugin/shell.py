@@ -1,4 +1,4 @@
-"""Opens a shell where the program of a failed test ran, for runs with --dagger-rust-shell."""
+"""Opens a shell where the program of a failed test ran, for runs with --dagger-rust-shell-on-failure."""
 
 from __future__ import annotations
 

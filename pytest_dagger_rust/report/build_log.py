@@ -38,6 +38,7 @@ class BuildRecord:
     root: Path
     started: float
     tests: bool = False
+    manifest_path: str = ""
     seconds: float = 0.0
     made: RustBuild | RustTestBuild | None = None
     error: BaseException | None = None
@@ -68,10 +69,13 @@ class BuildLog:
 
     @contextlib.contextmanager
     def observe(
-        self, options: CargoOptions, root: Path, *, tests: bool = False
+        self, options: CargoOptions, root: Path, *, tests: bool = False, manifest_path: str = ""
     ) -> Generator[Callable[[RustBuild | RustTestBuild], None]]:
-        """Record a build of the workspace at `root`; call the yielded function with the finished build."""
-        build = BuildRecord(options, root, time.time(), tests)
+        """Record a build of the workspace at `root`; call the yielded function with the finished build.
+
+        `manifest_path` is the path to show of a workspace that is not the configured one.
+        """
+        build = BuildRecord(options, root, time.time(), tests, manifest_path)
         self.builds.append(build)
 
         def done(made: RustBuild | RustTestBuild) -> None:

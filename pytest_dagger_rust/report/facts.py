@@ -11,6 +11,8 @@ from pytest_dagger_rust.errors import RustBuildError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pytest_dagger_rust.builds.caches import CacheName, CacheState
+    from pytest_dagger_rust.builds.report import BuildReport
     from pytest_dagger_rust.diagnostics import Diagnostic
     from pytest_dagger_rust.report.build_log import BuildRecord
 
@@ -96,13 +98,18 @@ def facts_of(build: BuildRecord) -> BuildFacts:
         fresh=report.fresh,
         steps=dict(report.steps),
         reasons=dict(report.reasons),
-        caches=dict(report.caches),
+        caches={name: _cache_state(report, name, state) for name, state in report.caches.items()},
         sizes=dict(report.sizes),
         timings=tuple((t.package, t.began, t.ended, t.waited_for) for t in report.timings),
         findings=_findings(report.diagnostics),
         rewritten=report.rewritten,
         withheld=report.withheld,
     )
+
+
+def _cache_state(report: BuildReport, name: CacheName, state: CacheState) -> str:
+    reason = report.cache_reasons.get(name)
+    return f"{state}: {reason}" if reason else state
 
 
 def _name(build: BuildRecord) -> str:
@@ -112,8 +119,9 @@ def _name(build: BuildRecord) -> str:
 
 
 def _command(build: BuildRecord) -> str:
+    place = f"--manifest-path {build.manifest_path} " if build.manifest_path else ""
     words = build.options.describe().replace("--package *", "--workspace", 1)
-    return f"cargo {'test' if build.tests else 'build'} {words}".rstrip()
+    return f"cargo {'test' if build.tests else 'build'} {place}{words}".rstrip()
 
 
 def _state(*, cached: bool, compiled: int, fresh: int) -> str:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
 from pytest_dagger_rust.run import results, transcript
 from pytest_dagger_rust.run.fetching import fetch
-from pytest_dagger_rust.run.setup import Setup, SetupOptions, check_paths, check_seconds
+from pytest_dagger_rust.run.setup import Setup, SetupOptions, check_paths, check_seconds, mistaken_for_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,6 +97,11 @@ class RunResult:
     timed_out: bool = False
 
     @property
+    def returncode(self) -> int:
+        """The exit code, by the name that `subprocess` has for it."""
+        return self.exit_code
+
+    @property
     def stdout(self) -> str:
         """Standard output as text; bytes that are not UTF-8 become replacement characters."""
         return self.stdout_bytes.decode("utf-8", "replace")
@@ -104,6 +110,16 @@ class RunResult:
     def stderr(self) -> str:
         """Standard error as text; bytes that are not UTF-8 become replacement characters."""
         return self.stderr_bytes.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Return standard output read as JSON.
+
+        Raises RunFailedError if it is not JSON.
+        """
+        try:
+            return json.loads(self.stdout_bytes)
+        except ValueError as error:
+            raise RunFailedError(self, f"standard output is not JSON: {error}: ") from None
 
     @property
     def truncated(self) -> bool:
@@ -135,7 +151,10 @@ def _tail_of(lines: int, name: str, data: bytes, dropped: int) -> Iterator[str]:
 
 
 class RunFailedError(DaggerRustError):
-    """A program run with `check=True` did not exit with 0, or did not write an output; `result` is what it did."""
+    """A program did not do what the test requires of it; `result` is what it did.
+
+    With `check=True` it did not exit with 0, or did not write an output; for `json` its output is not JSON.
+    """
 
     def __init__(self, result: RunResult, reason: str = "") -> None:
         self.result = result
@@ -258,7 +277,7 @@ def _not_started(request: RunRequest, reason: str) -> str:
 
 def _require_success(request: RunRequest, result: RunResult) -> None:
     if result.exit_code != 0:
-        raise RunFailedError(result)
+        raise RunFailedError(result, mistaken_for_paths(request.files or {}))
     for path in request.outputs:
         folder = f"{path.rstrip('/')}/"
         if not any(file == path or file.startswith(folder) for file in result.files):

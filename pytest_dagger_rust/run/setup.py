@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import posixpath
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypedDict, cast
 
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.container.variables import check_variables
 from pytest_dagger_rust.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     import dagger
 
     from pytest_dagger_rust.run.inputs import FileContent, HostInputs
+
+
+_CONTENT = "A str is the content itself, a Path is a file of this machine."
+_LONGEST_PATH = 4096
 
 
 class Bound(Protocol):
@@ -31,9 +39,9 @@ class Bound(Protocol):
 class SetupOptions(TypedDict, total=False):
     """What both a run and a service may be given.
 
-    `env` is added to the image's variables. `files` maps absolute paths in the container to text, bytes, or the path
-    of a file or folder of the host. `services` maps names to the services that the program reaches by them. `cwd` is
-    the folder to start in.
+    `env` is added to the image's variables. `files` maps absolute paths in the container to their content: a str is the
+    text itself, bytes are the content, and a `Path` is a file or folder of this machine. `services` maps names to the
+    services that the program reaches by them. `cwd` is the folder to start in.
     """
 
     env: Mapping[str, str]
@@ -87,18 +95,47 @@ def _check(setup: Setup) -> None:
     name = setup.command[0]
     for argument in setup.command:
         if not isinstance(argument, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(
-                f"{name}: arguments must be str: got {argument!r}, pass {str(argument)!r}."
-            )
+            raise ConfigurationError(f"{name}: arguments must be str: got {argument!r}. {_instead(argument)}")
     check_variables(f"{name}: env", setup.env or {})
-    check_paths(f"{name}: files", setup.files or ())
+    _check_files(f"{name}: files", setup.files or {})
 
 
-def check_paths(what: str, paths: Iterable[str]) -> None:
+def _instead(argument: object) -> str:
+    if isinstance(argument, os.PathLike) and Path(argument).exists():  # pyright: ignore[reportUnknownArgumentType]
+        inside = f"/{Path(argument).name}"  # pyright: ignore[reportUnknownArgumentType]
+        return (
+            "The container does not have the files of this machine: "
+            f"pass {inside!r} and files={{{inside!r}: {argument!r}}}."
+        )
+    return f"Pass {str(argument)!r}."
+
+
+def _check_files(what: str, files: object) -> None:
+    if not isinstance(files, Mapping):
+        raise ConfigurationError(f"{what} must map paths in the container to their content: got {files!r}.")
+    for path, content in cast("Mapping[object, object]", files).items():
+        if not isinstance(path, str):
+            raise ConfigurationError(f"{what}: paths in the container must be str: got {path!r}.")
+        check_paths(what, [path], hint=f" {_CONTENT}")
+        if not isinstance(content, (str, bytes, Path)):
+            raise ConfigurationError(f"{what}: {path} is {content!r}. {_CONTENT}")
+
+
+def mistaken_for_paths(files: Mapping[str, FileContent]) -> str:
+    """Return a hint about texts that are paths of files of this machine, empty if there are none."""
+    for path, content in files.items():
+        if isinstance(content, str) and 0 < len(content) < _LONGEST_PATH and "\n" not in content:
+            with contextlib.suppress(OSError, ValueError):
+                if Path(content).exists():
+                    return f"{path} holds the text {content!r}; for the file, write Path({content!r}): "
+    return ""
+
+
+def check_paths(what: str, paths: Iterable[str], hint: str = "") -> None:
     """Raise ConfigurationError for a path in the container that is not absolute, or in a folder of the agent's."""
     for path in paths:
         if not path.startswith("/"):
-            raise ConfigurationError(f"{what}: paths in the container must be absolute: got {path!r}.")
+            raise ConfigurationError(f"{what}: paths in the container must be absolute: got {path!r}.{hint}")
         if f"{posixpath.normpath(path)}/".startswith(tuple(f"{folder}/" for folder in agent.FOLDERS)):
             msg = f"{what}: {path!r} is reserved for pytest-dagger-rust; choose another path."
             raise ConfigurationError(msg)

@@ -12,7 +12,7 @@ from pytest_dagger_rust.skeleton.masking import has_program, stub_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_dagger_rust.manifests.packages import Package
+    from pytest_dagger_rust.manifests.packages import Package, TargetKind
 
 _GLOB = re.compile(r"[*?\[]")
 
@@ -136,7 +136,7 @@ def _targets(wanted: Selection, selected: list[Package], bare: frozenset[str]) -
     return flags + [flag for item in with_examples for flag in ("--example", stub_name(item.name))]
 
 
-def _having(kind: str, patterns: tuple[str, ...], selected: list[Package]) -> list[Package]:
+def _having(kind: TargetKind, patterns: tuple[str, ...], selected: list[Package]) -> list[Package]:
     found: list[Package] = []
     for pattern in patterns:
         having = [item for item in selected if any(fnmatchcase(name, pattern) for name in _names(item, kind))]
@@ -147,7 +147,7 @@ def _having(kind: str, patterns: tuple[str, ...], selected: list[Package]) -> li
     return found
 
 
-def _names(package: Package, kind: str) -> list[str]:
+def _names(package: Package, kind: TargetKind) -> list[str]:
     return [target.name for target in package.of_kind(kind)]
 
 

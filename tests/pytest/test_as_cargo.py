@@ -60,7 +60,7 @@ fn talks_at_exit() { unsafe { atexit(talk) }; }
 """
 
 SETTINGS = """
-dagger_rust_tests = true
+dagger_rust_collect_rust_tests = true
 dagger_rust_tests_alone = *::turn_*
 testpaths = tests
 """

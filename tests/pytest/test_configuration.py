@@ -79,7 +79,6 @@ def test_there_is_no_header_without_a_workspace(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--dagger-rust-all-features=perhaps"], "-all-features is 'perhaps'; it takes true or false."),
         (["--dagger-rust-connect-timeout=0"], "-connect-timeout is '0'; it takes a number of seconds"),
         (["--dagger-rust-on-missing-engine=cry"], "it takes fail or skip."),
         (["--dagger-rust-profile="], "--dagger-rust-profile is empty; it takes one name."),
@@ -120,6 +119,7 @@ def test_an_unknown_environment_variable(project: Project, monkeypatch: pytest.M
     [
         ("pytest.ini_options", 'dagger_rust_profile = ["a", "b"]', "it takes one name"),
         ("pytest.ini_options", 'dagger_rust_locked = "perhaps"', "it takes true or false"),
+        ("pytest.ini_options", 'dagger_rust_features = ["a b"]', "'a b', which is not a name cargo takes"),
         ("pytest.ini_options", "dagger_rust_profiles = 1", "Did you mean dagger_rust_profile?"),
     ],
 )
@@ -207,7 +207,7 @@ def test_a_mistake_made_in_an_override(bare_project: Project) -> None:
     result = bare_project.pytest(any="def test_any(rust_cargo_options):\n    pass\n")
     result.stdout.fnmatch_lines(
         [
-            "ConfigurationError: CargoOptions: features takes a tuple of names, not 'one'.",
+            "ConfigurationError: CargoOptions: features takes a list of names, not 'one'.",
             "  at conftest.py:6, in rust_cargo_options",
         ]
     )

@@ -59,7 +59,7 @@ FILES = {
     "documented/Cargo.toml": manifest("documented", '[dev-dependencies]\ncfg-if = "1"\n'),
     "documented/src/lib.rs": LIBRARY,
     "documented/src/deep.rs": DEEP,
-    "pytest.ini": f"{PYTEST_INI}dagger_rust_tests = true\n",
+    "pytest.ini": f"{PYTEST_INI}dagger_rust_collect_rust_tests = true\n",
 }
 ROOT = "documented/src/lib.rs::doctests"
 ENDS = {
@@ -127,5 +127,5 @@ PROGRAM = {"Cargo.toml": manifest("program"), "src/main.rs": "fn main() {}\n#[te
 def test_packages_without_a_library_have_none(bare_project: Project) -> None:
     """Cargo would refuse to look for doctests there."""
     lay_out(bare_project.folder, PROGRAM)
-    result = bare_project.pytest("--dagger-rust-tests=true", "src/main.rs")
+    result = bare_project.pytest("--dagger-rust-collect-rust-tests", "src/main.rs")
     result.assert_outcomes(passed=1)

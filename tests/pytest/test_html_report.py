@@ -190,9 +190,9 @@ def test_a_run_writes_the_page(bare_project: Project, monkeypatch: pytest.Monkey
         {**program.FILES, "build.rs": slow, "test_any.py": "def test_any(cached_rust_build):\n    pass\n"}
     )
     for number in (1, 2):
-        monkeypatch.setenv("PYTEST_DAGGER_RUST_ENV", f"TURN={uuid.uuid4().hex}")
+        monkeypatch.setenv("PYTEST_DAGGER_RUST_BUILD_ENV", f"TURN={uuid.uuid4().hex}")
         result = bare_project.pytester.runpytest_subprocess(
-            "--dagger-rust-report=out/report.html", timeout=300
+            "--dagger-rust-html-report=out/report.html", timeout=300
         )
         result.assert_outcomes(passed=1)
         text = (bare_project.folder / "out/report.html").read_text()

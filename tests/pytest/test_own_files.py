@@ -18,7 +18,7 @@ def test_it(cached_rust_build):
 def test_reports_in_the_workspace_change_no_build(bare_project: Project) -> None:
     """They have the time of the run in them; the next build is the engine's earlier one all the same."""
     bare_project.write(program.FILES)
-    reports = ("-s", "--junitxml=junit.xml", "--dagger-rust-report=page.html")
+    reports = ("-s", "--junitxml=junit.xml", "--dagger-rust-html-report=page.html")
     bare_project.pytest(*reports, it=SOURCE).assert_outcomes(passed=1)
     (bare_project.folder / ".coverage").write_text("data")
     again = bare_project.pytest(*reports, it=SOURCE)

@@ -31,7 +31,7 @@ TESTS = "def test_first(cached_rust_build):\n    pass\n\ndef test_second(cached_
 @pytest.fixture
 def slow_project(bare_project: Project, slow_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project whose build takes some seconds, this time again."""
-    monkeypatch.setenv("PYTEST_DAGGER_RUST_ENV", f"TURN={uuid.uuid4().hex}")
+    monkeypatch.setenv("PYTEST_DAGGER_RUST_BUILD_ENV", f"TURN={uuid.uuid4().hex}")
     monkeypatch.setenv("PYTEST_DAGGER_RUST_WORKSPACE", str(slow_workspace))
     bare_project.write({"test_any.py": TESTS})
     return bare_project

@@ -49,7 +49,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workspace: Path) -> Project:
     """The workspace's folder, as the rootdir of pytest runs."""
-    settings = "dagger_rust_tests = true\ndagger_rust_test_timeout = 5\ntestpaths = tests\n"
+    settings = "dagger_rust_collect_rust_tests = true\ndagger_rust_test_timeout = 5\ntestpaths = tests\n"
     lay_out(
         workspace, {"pytest.ini": PYTEST_INI + settings, "tests/test_any.py": "def test_any():\n    pass\n"}
     )
@@ -206,7 +206,7 @@ def test_a_workspace_below_rootdir(bare_project: Project) -> None:
     A binary that cannot list its tests is an error of its own file.
     """
     bare_project.write(BELOW_ROOTDIR)
-    below = ("--dagger-rust-workspace=rust", "--dagger-rust-tests=true")
+    below = ("--dagger-rust-workspace=rust", "--dagger-rust-collect-rust-tests")
     result = bare_project.pytest("-v", "--continue-on-collection-errors", *below)
     assert outcomes(result) == {
         "rust/src/shared.rs::bin one::fails": "failed",
@@ -219,7 +219,7 @@ def test_a_workspace_below_rootdir(bare_project: Project) -> None:
         "--dagger-rust-features=loud",
         "rust/src",
         "--dagger-rust-workspace=rust",
-        "--dagger-rust-tests=true",
+        "--dagger-rust-collect-rust-tests",
     )
     bare_project.pytest(*loud).assert_outcomes(passed=2)
 
@@ -234,7 +234,7 @@ BROKEN = {
 def test_a_compile_error_is_shown_once(bare_project: Project) -> None:
     """As rustc renders it, without a traceback; the other files refer to it."""
     bare_project.write(BROKEN)
-    result = bare_project.pytest("--dagger-rust-tests=true")
+    result = bare_project.pytest("--dagger-rust-collect-rust-tests")
     assert result.ret == pytest.ExitCode.INTERRUPTED
     text = result.stdout.str().partition("short test summary info")[0]
     assert text.count("cannot find function `nowhere` in this scope") == 1
@@ -247,7 +247,7 @@ def test_no_engine(bare_project: Project, monkeypatch: pytest.MonkeyPatch) -> No
     """Without an engine nothing can be collected: that is an error told once, or a reason to skip."""
     monkeypatch.setenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST", "unix:///nowhere/engine.sock")
     bare_project.write(BROKEN)
-    result = bare_project.pytest("--dagger-rust-tests=true")
+    result = bare_project.pytest("--dagger-rust-collect-rust-tests")
     assert result.stdout.str().count("No Dagger engine answers at unix:///nowhere/engine.sock") == 1
-    result = bare_project.pytest("--dagger-rust-tests=true", "--dagger-rust-on-missing-engine=skip")
+    result = bare_project.pytest("--dagger-rust-collect-rust-tests", "--dagger-rust-on-missing-engine=skip")
     result.assert_outcomes(skipped=2)

@@ -136,9 +136,9 @@ def test_an_override_keeps_the_marker_working(project: Project) -> None:
     [
         (
             "(feature=['loud'])",
-            "test_it.py:3: rust_build on test_it: CargoOptions has no feature. It has: *features*",
+            "test_it.py:3: rust_build on test_it: CargoOptions has no feature. Did you mean features?",
         ),
-        ("(features='loud')", "test_it.py:3: *features takes a tuple of names, not 'loud'."),
+        ("(features='loud')", "test_it.py:3: *features takes a list of names, not 'loud'."),
         ("('loud')", "test_it.py:3: *takes options by name only*"),
     ],
 )
@@ -166,7 +166,7 @@ def test_it({argument}):
 @pytest.mark.parametrize(
     ("argument", "words"),
     [
-        ("", "*:8: *the test does not request cached_rust_build."),
+        ("", "*:8: *the test requests neither rust_build nor cached_rust_build."),
         ("cached_rust_build", "*:8: *your `cached_rust_build` does not request the original fixture."),
     ],
 )
@@ -196,4 +196,57 @@ def test_markers_and_parameters_that_cannot_be(project: Project) -> None:
     result.stdout.fnmatch_lines(["ConfigurationError: The marker rust_build cannot be put on a parameter*"])
     result.stdout.fnmatch_lines(
         ["ConfigurationError: cached_rust_build has a parameter of type int; it takes cargo options*"]
+    )
+
+
+BLOCKING = """
+import pytest
+from pytest_dagger_rust import ConfigurationError, mark_rust_build
+
+def test_plain(rust_build, cached_rust_build):
+    assert rust_build.run("app").stdout == "loud polite\\n"
+    assert rust_build.build is cached_rust_build
+    assert rust_build.exec(["/usr/local/bin/app"], check=True).stdout == "loud polite\\n"
+    with pytest.raises(ConfigurationError, match="Did you mean stdin"):
+        rust_build.run("app", input="")
+
+@mark_rust_build(features=["loud"])
+def test_marked(rust_build):
+    assert rust_build.run("app").stdout == "loud\\n"
+
+@pytest.mark.parametrize("cached_rust_build", [{"features": ["polite"]}], indirect=True)
+def test_matrix(cached_rust_build, rust_build):
+    assert rust_build.run("app").stdout == "quiet polite\\n"
+
+def test_other_workspace(cached_rust_build_factory):
+    other = cached_rust_build_factory.for_workspace("tools")
+    assert other is cached_rust_build_factory.for_workspace("tools")
+    build = other.blocking()
+    assert build is other.blocking()
+    assert build.blocking.run("tool").stdout == "tool\\n"
+    assert build.report.diagnostics == ()
+
+@pytest.mark.parametrize("rust_build", [{}], indirect=True)
+def test_parameter_of_its_own(rust_build):
+    pass
+"""
+
+TOOL = {
+    "tools/Cargo.toml": '[package]\nname = "tool"\nversion = "0.1.0"\nedition = "2021"\n',
+    "tools/src/main.rs": 'fn main() {\n    println!("tool");\n}\n',
+}
+
+
+def test_plain_tests_have_a_build_of_their_own(project: Project) -> None:
+    """rust_build follows marker and parameters; another workspace is in the summary, without the first one's features."""
+    project.write(TOOL)
+    ini = (project.folder / "pytest.ini").read_text()
+    project.write({"pytest.ini": f"{ini}dagger_rust_features = polite loud\n"})
+    result = project.pytest(blocking=BLOCKING)
+    result.assert_outcomes(passed=4, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*rust_build takes no parameters: parametrize cached_rust_build instead.",
+            "cargo build --manifest-path tools/*",
+        ]
     )

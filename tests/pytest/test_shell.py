@@ -1,4 +1,4 @@
-"""Tests of --dagger-rust-shell: a shell where the program of a failed test ran, on the terminal of pytest."""
+"""Tests of --dagger-rust-shell-on-failure: a shell where the program of a failed test ran, on the terminal of pytest."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ TYPED = (
 def test_a_failed_test_opens_a_shell(project: Project) -> None:
     """With files, variables, folder, services and input of the run, and its own Ctrl-C; then pytest goes on."""
     project.write({"test_failing.py": FAILING})
-    terminal = run_pytest(project.folder, "--dagger-rust-shell", "--color=no", columns=100, typed=TYPED)
+    terminal = run_pytest(
+        project.folder, "--dagger-rust-shell-on-failure", "--color=no", columns=100, typed=TYPED
+    )
     text = terminal.text
     before, _, after = text.partition("a shell where `app cat < /pytest-dagger-rust-stdin` ran")
     assert "test_fails: call failed" in before
@@ -71,7 +73,7 @@ def test_an_image_without_a_shell(project: Project) -> None:
     """It is said in one line, and the tests go on."""
     project.write({"conftest.py": WITHOUT_SHELL, "test_failing.py": FAILING})
     terminal = run_pytest(
-        project.folder, "--dagger-rust-shell", "-k", "fails or goes", env={"COLUMNS": "200"}
+        project.folder, "--dagger-rust-shell-on-failure", "-k", "fails or goes", env={"COLUMNS": "200"}
     )
     assert terminal.text.count("dagger-rust: no shell: sh could not be started: No such file") == 2, (
         terminal.text
@@ -81,9 +83,14 @@ def test_an_image_without_a_shell(project: Project) -> None:
 
 def test_a_terminal_is_needed(project: Project) -> None:
     """Without one, and with workers, the setting is a usage error before any test is collected."""
-    result = project.pytest("--dagger-rust-shell", failing=FAILING)
+    result = project.pytest("--dagger-rust-shell-on-failure", failing=FAILING)
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: pytest-dagger-rust: --dagger-rust-shell needs a terminal: *"])
-    terminal = run_pytest(project.folder, "--dagger-rust-shell", "-n2")
+    result.stderr.fnmatch_lines(
+        ["ERROR: pytest-dagger-rust: --dagger-rust-shell-on-failure needs a terminal: *"]
+    )
+    terminal = run_pytest(project.folder, "--dagger-rust-shell-on-failure", "-n2")
     assert terminal.exit_code == 4
-    assert "--dagger-rust-shell is not supported with pytest-xdist workers: leave it out" in terminal.text
+    assert (
+        "--dagger-rust-shell-on-failure is not supported with pytest-xdist workers: leave it out"
+        in terminal.text
+    )

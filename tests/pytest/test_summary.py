@@ -43,7 +43,7 @@ def warning_project(
 ) -> Project:
     """A project that tests that workspace."""
     monkeypatch.setenv("PYTEST_DAGGER_RUST_WORKSPACE", str(warning_workspace))
-    monkeypatch.setenv("PYTEST_DAGGER_RUST_ENV", "TOKEN=hunter2")
+    monkeypatch.setenv("PYTEST_DAGGER_RUST_BUILD_ENV", "TOKEN=hunter2")
     return bare_project
 
 
@@ -97,7 +97,7 @@ def test_a_failure_is_told_once_and_where(bare_project: Project, monkeypatch: py
     bare_project.write(broken)
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_WORKSPACE", str(bare_project.folder))
-    options = ["--dagger-rust-workspace=rust", "--dagger-rust-code-quality=out/quality.json"]
+    options = ["--dagger-rust-workspace=rust", "--dagger-rust-gitlab-report=out/quality.json"]
     result = bare_project.pytest("-n4", *options, any=TESTS)
     result.assert_outcomes(errors=6)
     text = result.stdout.str().partition("short test summary info")[0]

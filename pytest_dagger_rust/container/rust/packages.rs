@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::failure::{At, Outcome};
+use crate::failure::{At, Failure, Outcome, OWN};
 use crate::files;
 
 const SHARED: [&str; 5] = ["registry", "git", ".package-cache", ".package-cache-mutate", ".global-cache"];
@@ -18,12 +18,20 @@ pub fn home() -> PathBuf {
     })
 }
 
+fn unusable(home: &Path, error: &std::io::Error) -> Failure {
+    let hint = "Set CARGO_HOME in the builder image to a folder of that user's.";
+    let message =
+        format!("cargo's home {} is not the builder's user's to write to: {error}. {hint}", home.display());
+    Failure::new(OWN, message)
+}
+
 /// Has cargo's home use the volume, for all that the image does not have itself.
 pub fn share(volume: &Path) -> Outcome<()> {
     let home = home();
-    for folder in [&home, &volume.join("registry"), &volume.join("git")] {
+    for folder in [&volume.join("registry"), &volume.join("git")] {
         fs::create_dir_all(folder).at(folder)?;
     }
+    fs::create_dir_all(&home).map_err(|error| unusable(&home, &error))?;
     for name in SHARED {
         let place = home.join(name);
         // One with something in it stays.
@@ -32,7 +40,7 @@ pub fn share(volume: &Path) -> Outcome<()> {
             match symlink(volume.join(name), &place) {
                 // Another build with the same home was faster.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                done => done.at(&place)?,
+                done => done.map_err(|error| unusable(&home, &error))?,
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::failure::{At, Outcome};
 use crate::files::{self, changed, O_NOFOLLOW};
 use crate::json::{self, Value};
 use crate::sets::Numbers;
+use crate::tree;
 
 /// Sets of dependencies that a volume holds before it is emptied; limits its growth.
 pub const MOST_DEPENDENCIES: usize = 8;
@@ -145,6 +146,10 @@ impl Volume {
         if is_before(&now, &last) == Some(true) {
             eprintln!("pytest-dagger-rust: the clock went back; compiling everything once more");
             self.forget_outputs("emptied: the clock went back")?;
+            // Or cargo would take each source for a new one, until the clock has come so far again.
+            if self.tree().is_dir() {
+                tree::touch_all(&self.tree())?;
+            }
         }
         files::remove(&last).at(&last)?;
         fs::rename(&now, &last).at(&last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ import pytest
 from tests.cargo.container.workshop import AgentError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cargo.container.workshop import Workshop
 
 PACKAGE = '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n'
@@ -28,6 +31,43 @@ def test_content_decides_whatever_the_times_say(workshop: Workshop) -> None:
         assert workshop.output() == f"{word} first\n"
     workshop.write({"data file.txt": "other"})
     assert workshop.output() == "one other\n"
+
+
+def set_back(folder: Path, minutes: int) -> None:
+    """Date all in a folder as if the clock had been so much slower when it was written."""
+    # Some have several names.
+    for path in {path.lstat().st_ino: path for path in (folder, *folder.rglob("*"))}.values():
+        found = path.lstat()
+        time = found.st_mtime_ns - minutes * 60 * 10**9
+        os.utime(path, ns=(time, time), follow_symlinks=False)
+
+
+def set_proofs_back(volume: Path, minutes: int) -> None:
+    """Change the times in the proofs likewise: an artifact is known by its file's."""
+    stamps = re.compile(r"(?<=-)\d+(?=\.\d{9}$)", re.MULTILINE)
+    text = (volume / "proofs").read_text()
+    (volume / "proofs").write_text(stamps.sub(lambda found: str(int(found[0]) - minutes * 60), text))
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+@pytest.mark.parametrize("on_host", [-10, 0, 10])
+def test_clocks_that_are_minutes_apart_decide_nothing(workshop: Workshop, minutes: int, on_host: int) -> None:
+    """That of the machine that compiled was slow or fast, and that of the host is something else again."""
+    library = {"library.rs": 'pub fn word() -> &\'static str { "first" }\n'}
+    main = 'mod library;\nfn main() { println!("one {}", library::word()); }\n'
+    workshop.write({"Cargo.toml": PACKAGE, "src/main.rs": main})
+    for word in ("first", "other", "first"):
+        for name, text in library.items():
+            workshop.write({f"src/{name}": text.replace("first", word)})
+        set_back(workshop.root, on_host)
+        assert workshop.output() == f"one {word}\n"
+        set_proofs_back(workshop.volume, minutes)
+        set_back(workshop.volume, minutes)
+    report = workshop.build()
+    # Where time has gone backwards, what was compiled in the future is no longer there to be compared with.
+    assert workshop.compiled(report) == (set() if minutes > 0 else {"app"})
+    assert report["volume"] == ("kept" if minutes > 0 else "emptied: the clock went back")
+    assert workshop.compiled(workshop.build()) == set()
 
 
 def test_what_is_unchanged_is_not_compiled(workshop: Workshop) -> None:

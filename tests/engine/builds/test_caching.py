@@ -162,18 +162,19 @@ def test_a_warm_volume_does_without_a_new_layer(make_scenario: MakeScenario, tmp
 
 
 @pytest.mark.parametrize(
-    ("accident", "state"),
+    ("accident", "state", "reason"),
     [
         (
             r"""sed -i 's/"dependencies":\[/&"2","3","4","5","6","7","8",/' state.json""",
-            "emptied: it held 8 sets of dependencies",
+            "emptied",
+            "it held 8 sets of dependencies",
         ),
-        (": >running", "emptied: a build had been interrupted"),
-        ("rm -r target", "dropped by the engine"),
+        (": >running", "emptied", "a build had been interrupted"),
+        ("rm -r target", "dropped by the engine", None),
     ],
 )
 def test_a_layer_is_made_where_the_volume_does_not_serve(
-    make_scenario: MakeScenario, tmp_path: Path, accident: str, state: str
+    make_scenario: MakeScenario, tmp_path: Path, accident: str, state: str, reason: str | None
 ) -> None:
     """A volume that is full, was interrupted, or is gone, takes new dependencies from a layer only."""
     scenario = make_scenario(WORKSPACE)
@@ -185,3 +186,4 @@ def test_a_layer_is_made_where_the_volume_does_not_serve(
     scenario.lock()
     report = scenario.build().report
     assert report.caches == {"dependencies": "new", "target directory": state}
+    assert report.cache_reasons.get("target directory") == reason

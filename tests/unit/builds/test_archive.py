@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_dagger_rust.builds import base_archive
@@ -21,7 +23,7 @@ from pytest_dagger_rust.builds.archive import (
     pack,
     text_entries,
 )
-from pytest_dagger_rust.errors import WorkspaceError
+from pytest_dagger_rust.errors import ConfigurationError, WorkspaceError
 
 if TYPE_CHECKING:
     from pytest_dagger_rust.builds.archive import Archive, Entry
@@ -177,6 +179,87 @@ def test_what_only_looks_like_a_secret_is_packed(tmp_path: Path, name: str) -> N
     """A module of the user's, a public key, and whatever is in a package downloaded by `cargo vendor`."""
     folder = tree(tmp_path, name, "vendor/a/.cargo-checksum.json")
     assert name in names_of(folder)
+
+
+RULES = (
+    "a/x.rs",
+    "a/b/x.rs",
+    "a/b/y.md",
+    "b/a/x.rs",
+    "gen/x.rs",
+    "src/gen/x.rs",
+    "src/gen.rs",
+    "src/a/gen",
+    "x.rs",
+)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "left_out"),
+    [
+        (["a/*.rs"], ["a/x.rs"]),
+        (["gen/"], ["gen/x.rs", "src/gen/x.rs"]),
+        (["/gen"], ["gen/x.rs"]),
+        (["**/gen/"], ["gen/x.rs", "src/gen/x.rs"]),
+        (["a/**/x.rs"], ["a/b/x.rs", "a/x.rs"]),
+        (["*.rs", "!x.rs"], ["src/gen.rs"]),
+        (["a/*", "!a/b/"], ["a/x.rs"]),
+        (["a/**", "!a/x.rs"], ["a/b/x.rs", "a/b/y.md"]),
+        (["/*", "!/a/", "!/src"], ["b/a/x.rs", "gen/x.rs", "x.rs"]),
+        (["gen", "!src/gen/x.rs"], ["gen/x.rs", "src/a/gen", "src/gen/x.rs"]),
+        (["# a comment", "", "\\#file"], []),
+    ],
+    ids=" ".join,
+)
+def test_excludes_are_the_patterns_of_gitignore(
+    tmp_path: Path, patterns: list[str], left_out: list[str]
+) -> None:
+    """A slash at the end, two stars and a negation mean what they mean to git."""
+    folder = tree(tmp_path, *RULES)
+    assert sorted(set(RULES) - set(names_of(folder, *patterns))) == left_out
+
+
+PARTS = st.sampled_from(["*", "**", "a", "b", "gen", "*.rs", "x.*", "?", "[ab]", "src"])
+PATTERNS = st.builds(
+    lambda negated, start, parts, end: f"{negated}{start}{'/'.join(parts)}{end}",
+    st.sampled_from(["", "!"]),
+    st.sampled_from(["", "/"]),
+    st.lists(PARTS, min_size=1, max_size=3),
+    st.sampled_from(["", "/"]),
+)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is the reference here")
+@given(st.lists(PATTERNS, min_size=1, max_size=4))
+@settings(deadline=None, max_examples=60)
+def test_excludes_leave_out_what_git_ignores(
+    tmp_path_factory: pytest.TempPathFactory, patterns: list[str]
+) -> None:
+    """For any patterns, what is packed is what git itself lists as not ignored."""
+    folder = tree(tmp_path_factory.getbasetemp() / "as-git", *RULES)
+    if not (folder / ".git").exists():
+        subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    rules = folder.with_name("as-git-rules")
+    rules.write_text("\n".join(patterns))
+    command = ["git", "ls-files", "-z", "--others", f"--exclude-from={rules}"]
+    listed = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    assert names_of(folder, *patterns) == sorted(listed.split("\0")[:-1])
+
+
+def test_a_pattern_can_undo_a_default(tmp_path: Path) -> None:
+    """A crate may include a file of a folder that no build needs as a rule."""
+    folder = tree(tmp_path, "node_modules/x.js", ".venv/y", "z")
+    assert names_of(folder) == names_of(folder, "other") == ["z"]
+    for patterns in (["!node_modules"], ["!/node_modules/"], ["node_modules", "!*", "!node_modules"]):
+        assert names_of(folder, *patterns) == ["node_modules/x.js", "z"]
+    assert names_of(folder, "!*", "!*/") == ["z"]
+
+
+@pytest.mark.parametrize("pattern", ["!", "\\", "[z-a]*"])
+def test_what_is_no_pattern_is_refused(tmp_path: Path, pattern: str) -> None:
+    """The error names the setting and the patterns."""
+    with pytest.raises(ConfigurationError, match="source_excludes: a pattern is not one of"):
+        names_of(tmp_path, pattern)
 
 
 def test_special_files_do_no_harm(tmp_path: Path) -> None:

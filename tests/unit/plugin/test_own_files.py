@@ -44,7 +44,7 @@ def test_what_a_run_writes_into_the_workspace_is_no_source(tmp_path: Path) -> No
         "xmlpath": "../out/junit.xml",
         "cov_report": {"xml": "../coverage.xml", "html": "../htmlcov", "term": None},
     }
-    config = _config(tmp_path / "tests", options, report=str(tmp_path / "page[1].html"))
+    config = _config(tmp_path / "tests", options, html_report=str(tmp_path / "page[1].html"))
     excludes = with_own_files(["*.md"], config, tmp_path)
     assert excludes[0] == "*.md"
     assert _sent(tmp_path, excludes) == {
@@ -66,6 +66,6 @@ def test_files_elsewhere_need_no_pattern(tmp_path: Path) -> None:
     """Nor does the workspace itself become one."""
     (tmp_path / "rust").mkdir()
     config = _config(
-        tmp_path, {"xmlpath": "junit.xml", "cov_report": {"html": "rust"}}, code_quality="a.json"
+        tmp_path, {"xmlpath": "junit.xml", "cov_report": {"html": "rust"}}, gitlab_report="a.json"
     )
     assert with_own_files([], config, tmp_path / "rust") == (".coverage", ".coverage.*")

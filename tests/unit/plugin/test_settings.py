@@ -51,12 +51,12 @@ def test_an_option_beats_the_environment_beats_the_ini_file() -> None:
 
 
 def test_every_setting_reaches_the_cargo_options() -> None:
-    """Lists are split like a shell splits them, switches take words, env takes pairs."""
-    ini: dict[str, Any] = {"features": ["tls", "json xml"], "all_features": False, "env": ["A=1", "B=x=y"]}
+    """A variable is split like a shell splits it, switches take words, build_env takes pairs."""
+    ini: dict[str, Any] = {"features": ["tls", "json"], "all_features": False, "build_env": ["A=1", "B=x=y"]}
     environ = {"PYTEST_DAGGER_RUST_LOCKED": "Yes", "PYTEST_DAGGER_RUST_BINS": "one two"}
     options = resolve({"packages": ["a", "b"]}, environ, ini).cargo_options()
     assert options.packages == ("a", "b")
-    assert options.features == ("tls", "json", "xml")
+    assert options.features == ("tls", "json")
     assert options.bins == ("one", "two")
     assert options.locked is True
     assert dict(options.env) == {"A": "1", "B": "x=y"}
@@ -72,13 +72,13 @@ def test_every_setting_reaches_the_cargo_options() -> None:
         ("connect_timeout", "inf", "seconds above 0"),
         ("connect_timeout", "nan", "seconds above 0"),
         ("on_missing_engine", "panic", "takes fail or skip"),
-        ("env", "A=1 NOVALUE", ": item 2 is not NAME=VALUE"),
-        ("packages", '"open', "takes names, separated by spaces"),
+        ("build_env", "A=1 NOVALUE", ": item 2 is not NAME=VALUE"),
+        ("packages", '"open', "takes names"),
         ("profile", "my profile", "takes one name"),
         ("builder_image", "rust 1", "takes the name of an image"),
         ("workspace", "", "takes the path of a folder"),
         ("features", "a --evil", "'--evil', which is not a name cargo takes"),
-        ("env", "CARGO_HOME=/x", "may not set CARGO_HOME"),
+        ("build_env", "CARGO_HOME=/x", "may not set CARGO_HOME"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_source(name: str, value: str, words: str) -> None:
@@ -87,6 +87,33 @@ def test_a_wrong_value_is_told_with_its_source(name: str, value: str, words: str
     with pytest.raises(ConfigurationError, match=variable) as error:
         resolve({}, {variable: value}, {})
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("place", ["options", "ini"])
+def test_items_of_a_list_are_not_split(place: str) -> None:
+    """A regular expression keeps its backslash, and a variable its spaces, where each item is one already."""
+    items = ["RE=\\d+", "RUSTFLAGS=-C target-cpu=native", "Q='x"]
+    given_in: dict[str, Any] = {"options": {}, "ini": {}, place: {"build_env": items}}
+    options = resolve(given_in["options"], {}, given_in["ini"]).cargo_options()
+    assert dict(options.env) == {"RE": "\\d+", "RUSTFLAGS": "-C target-cpu=native", "Q": "'x"}
+
+
+def test_an_old_name_counts_as_the_new_one() -> None:
+    """It is read in all three places, is the weaker in each, and is reported with the new name."""
+    old, new = "PYTEST_DAGGER_RUST_ENV", "PYTEST_DAGGER_RUST_BUILD_ENV"
+    settings = resolve({"tests": "true"}, {old: "A=1"}, {"shell": True, "report": "x.html"})
+    assert settings["collect_rust_tests"] is settings["shell_on_failure"] is True
+    assert (settings["build_env"], settings["html_report"]) == (("A=1",), Path("x.html"))
+    assert settings.renamed == {
+        "--dagger-rust-tests": "--dagger-rust-collect-rust-tests",
+        old: new,
+        "ini option dagger_rust_shell": "dagger_rust_shell_on_failure",
+        "ini option dagger_rust_report": "dagger_rust_html_report",
+    }
+    settings = resolve({}, {old: "A=1", new: "A=2"}, {"code_quality": "x"})
+    assert settings["build_env"] == ("A=2",)
+    assert settings.sources["gitlab_report"] == "ini option dagger_rust_code_quality"
+    assert old not in settings.renamed
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
@@ -128,7 +155,7 @@ def test_any_text_is_read_or_refused_as_a_configuration_error(name: str, value: 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"packages": "app"}, "takes a tuple of names, not 'app'"),
+        ({"packages": "app"}, "takes a list of names, not 'app'"),
         ({"packages": ["--evil"]}, "is not a name cargo takes"),
         ({"features": ["a b"]}, "is not a name cargo takes"),
         ({"profile": ""}, "is not a name cargo takes"),
@@ -197,6 +224,14 @@ def test_values_of_variables_are_not_shown() -> None:
     assert marks.parameter_id({"env": {"TOKEN": "hunter2"}}) == "env=TOKEN"
 
 
+def _refusal(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except ConfigurationError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -210,27 +245,21 @@ def test_values_of_variables_are_not_shown() -> None:
     ],
 )
 @pytest.mark.parametrize("given_in", ["options", "environ", "ini"])
-def test_no_message_has_a_value_of_a_variable(value: str, given_in: str) -> None:
-    """Whatever is wrong with it, a value for `env` may be a secret: the message has the place alone."""
+@pytest.mark.parametrize("name", ["build_env", "env"])
+def test_no_message_has_a_value_of_a_variable(value: str, given_in: str, name: str) -> None:
+    """Whatever is wrong with it, a value for `build_env` may be a secret: the message has the place alone."""
     places: dict[str, dict[str, Any]] = {"options": {}, "environ": {}, "ini": {}}
-    place, name, one = {
-        "options": ("--dagger-rust-env", "env", [value]),
-        "environ": ("PYTEST_DAGGER_RUST_ENV", "PYTEST_DAGGER_RUST_ENV", value),
-        "ini": ("ini option dagger_rust_env", "env", [value]),
+    place, key, one = {
+        "options": (f"--dagger-rust-{name.replace('_', '-')}", name, [value]),
+        "environ": (f"PYTEST_DAGGER_RUST_{name.upper()}", f"PYTEST_DAGGER_RUST_{name.upper()}", value),
+        "ini": (f"ini option dagger_rust_{name}", name, [value]),
     }[given_in]
-    places[given_in][name] = one
-    with pytest.raises(ConfigurationError, match=place) as error:
-        resolve(**places)
-    assert "hun" not in str(error.value)
-    assert "ter2" not in str(error.value)
-
-
-def _refusal(call: Callable[[], object]) -> str:
-    try:
-        call()
-    except ConfigurationError as error:
-        return str(error)
-    return ""
+    places[given_in][key] = one
+    message = _refusal(lambda: resolve(**places))
+    # Only the one text of the environment is split into words.
+    assert place in message or (value.startswith("A=") and given_in != "environ")
+    assert "hun" not in message
+    assert "ter2" not in message
 
 
 @pytest.mark.parametrize(
