@@ -17,9 +17,13 @@ def test_it(cached_rust_build):
 
 def test_reports_in_the_workspace_change_no_build(bare_project: Project) -> None:
     """They have the time of the run in them; the next build is the engine's earlier one all the same."""
-    bare_project.write(program.FILES)
-    reports = ("-s", "--junitxml=junit.xml", "--dagger-rust-html-report=page.html")
+    # The folder that pytest is started in gets other files, from these tests.
+    bare_project.write({f"rust/{name}": text for name, text in program.FILES.items()})
+    reports = (
+        *("-s", "--dagger-rust-workspace=rust"),
+        *("--junitxml=rust/junit.xml", "--dagger-rust-html-report=rust/page.html"),
+    )
     bare_project.pytest(*reports, it=SOURCE).assert_outcomes(passed=1)
-    (bare_project.folder / ".coverage").write_text("data")
+    (bare_project.folder / "rust/.coverage").write_text("data")
     again = bare_project.pytest(*reports, it=SOURCE)
     again.stdout.fnmatch_lines(["*cached: True*"])

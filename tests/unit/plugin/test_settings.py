@@ -1,5 +1,7 @@
 """Tests of where a setting's value comes from and what is said of a wrong one."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import contextlib
