@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.factory import RustBuildFactory as RustBuildFactory
     from pytest_dagger_rust.manifests.packages import TargetKind as TargetKind
     from pytest_dagger_rust.plugin.marks import mark_rust_build as mark_rust_build
+    from pytest_dagger_rust.run.blocking_service import BlockingService as BlockingService
     from pytest_dagger_rust.run.running import OutputMissingError as OutputMissingError
     from pytest_dagger_rust.run.running import RunFailedError as RunFailedError
     from pytest_dagger_rust.run.running import RunOptions as RunOptions
@@ -54,6 +55,7 @@ _MODULES = {
     "Artifact": "builds.messages",
     "BlockingRustBuild": "rust_build",
     "BlockingRustBuildFactory": "factory",
+    "BlockingService": "run.blocking_service",
     "BuildReport": "builds.report",
     "CacheName": "builds.caches",
     "CacheState": "builds.caches",

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 Level: TypeAlias = Literal[
     "error", "warning", "note", "help", "failure-note", "error: internal compiler error"
 ]
+"""The levels of rustc's messages."""
 
 # Colours and moves of the cursor (CSI), and what sets titles and links (OSC).
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")

@@ -19,10 +19,12 @@ from pytest_dagger_rust.builds.pipeline import run_build
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.errors import ConfigurationError
 from pytest_dagger_rust.run import keywords, started
+from pytest_dagger_rust.run.blocking_service import BlockingService
 from pytest_dagger_rust.run.export import export
 from pytest_dagger_rust.run.inputs import HostInputs
 from pytest_dagger_rust.run.running import RunRequest, RunResult, run
-from pytest_dagger_rust.run.service import ServiceRequest, ServiceRunner
+from pytest_dagger_rust.run.service import ServiceRequest
+from pytest_dagger_rust.run.service_runner import ServiceRunner
 from pytest_dagger_rust.run.setup import Runtime
 from pytest_dagger_rust.run.unawaited import AsyncContext, watched
 
@@ -139,7 +141,7 @@ class RustBuild:
         self._artifact(name)
         request = keywords.request(ServiceRequest, "service", (name, *args), options)
         started.note(started.Started(self._client, self._engine, self._runtime, request))
-        return ServiceRunner(self._client, self._runtime, request)
+        return ServiceRunner(self._client, self._runtime, request, self._engine)
 
     async def _on_client_loop(self, function: Callable[[], Awaitable[T]]) -> T:
         return await (self._engine.acall(function) if self._engine is not None else function())
@@ -235,12 +237,12 @@ class BlockingRustBuild:
         return self
 
     @contextlib.contextmanager
-    def service(self, name: str, *args: str, **options: Unpack[ServiceOptions]) -> Generator[Service]:
+    def service(self, name: str, *args: str, **options: Unpack[ServiceOptions]) -> Generator[BlockingService]:
         """Run a binary as a server as RustBuild.service does: `with build.blocking.service("api") as api`."""
         runner = self.build.service_runner(name, *args, **options)
         service = self.engine.call(runner.start)
         try:
-            yield service
+            yield BlockingService(service, self.engine)
         except BaseException:
             self.engine.call(partial(runner.stop, quiet=True))
             raise

@@ -104,7 +104,12 @@ def load(_info: Any, id: str) -> Container:  # noqa: A002 - GraphQL's name
     return Container(address, tuple(args))
 
 
-ROOT = {"version": "v0", "container": Container(), "loadContainerFromID": load, "node": load}
+ROOT = {
+    "version": os.environ.get("SCRIPTED_CLI_VERSION", "v0"),
+    "container": Container(),
+    "loadContainerFromID": load,
+    "node": load,
+}
 
 
 def field_of(source: Any, info: Any, **arguments: Any) -> Any:

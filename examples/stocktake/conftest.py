@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from pytest_dagger_rust import CargoOptions, RustBuild, RustBuildFactory, Service
+from pytest_dagger_rust import BlockingRustBuild, BlockingService, CargoOptions, RustBuildFactory
 
 from stocktake import Completed, Stocktake
 
@@ -28,11 +28,11 @@ def rust_cargo_options() -> CargoOptions:
 
 
 @pytest.fixture(scope="session")
-def stocktake(cached_rust_build: RustBuild) -> Stocktake:
+def stocktake(rust_build: BlockingRustBuild) -> Stocktake:
     """Return the Python interface, calling the fresh program in its container instead of one on PATH."""
 
     def run(*arguments: str, stdin: str) -> Completed:
-        return cached_rust_build.blocking.run("stocktake", *arguments, stdin=stdin)
+        return rust_build.run("stocktake", *arguments, stdin=stdin)
 
     return Stocktake(run)
 
@@ -57,10 +57,10 @@ def database(dagger_client: dagger.Client) -> dagger.Service:
 @pytest.fixture(scope="session", params=["memory", "postgres"])
 def server(
     request: pytest.FixtureRequest,
-    cached_rust_build: RustBuild,
+    rust_build: BlockingRustBuild,
     cached_rust_build_factory: RustBuildFactory,
     database: dagger.Service,
-) -> Iterator[Service]:
+) -> Iterator[BlockingService]:
     """Run the server in both its shapes: built without a database, and with one beside it."""
     env = {"LISTEN": "0.0.0.0:8080"}
     if request.param == "memory":
@@ -68,7 +68,7 @@ def server(
         context = build.blocking.service("stock-server", ports=[8080], health="/health", env=env)
     else:
         env["DATABASE_URL"] = "postgres://postgres@db/postgres"
-        context = cached_rust_build.blocking.service(
+        context = rust_build.service(
             "stock-server", ports=[8080], health="/health", env=env, services={"db": database}
         )
     with context as service:
@@ -76,7 +76,7 @@ def server(
 
 
 @pytest.fixture
-def api(server: Service) -> Iterator[httpx.Client]:
+def api(server: BlockingService) -> Iterator[httpx.Client]:
     """Return an HTTP client of the server."""
     with httpx.Client(base_url=server.url) as client:
         yield client

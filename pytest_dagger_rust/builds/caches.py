@@ -14,8 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
     from pathlib import Path
 
+    from pytest_dagger_rust.builds.shared import SharedCache
+
 CacheName: TypeAlias = Literal["dependencies", "target directory"]
-CacheState: TypeAlias = Literal["kept", "new", "cleared", "emptied", "dropped by the engine", "not used"]
+"""The caches of a build that its report tells the state of."""
+
+CacheState: TypeAlias = Literal[
+    "kept", "new", "pulled", "cleared", "emptied", "dropped by the engine", "not used"
+]
+"""What became of a cache in a build."""
 
 DEPENDENCIES: Final = "dependencies"
 TARGET: Final = "target directory"
@@ -23,6 +30,7 @@ PACKAGES: Final = "downloaded packages"
 
 KEPT: Final = "kept"
 NEW: Final = "new"
+PULLED: Final = "pulled"
 DROPPED: Final = "dropped by the engine"
 UNUSED: Final = "not used"
 
@@ -37,12 +45,13 @@ class Caches:
     `folder` is a folder on this machine. It keeps what was sent, so that an edit in a large tree sends only what
     changed, and remembers what was built, to notice when the engine drops it. A new value of `clear` empties the
     workspace's cache volumes and builds everything again. `turns` is a folder shared by processes that may request the
-    same build at the same time.
+    same build at the same time. `shared` are the places where other machines find compiled dependencies.
     """
 
     folder: Path | None = None
     clear: str = ""
     turns: Path | None = None
+    shared: SharedCache | None = None
 
     @contextlib.asynccontextmanager
     async def turn(self, name: str) -> AsyncGenerator[None]:
@@ -76,6 +85,10 @@ class Caches:
         """
         known = self._known(volume)
         return bool(known) and layer not in known and not self.clear
+
+    def knows(self, volume: str, layer: str) -> bool:
+        """Return whether this machine remembers a build with this layer in the volume."""
+        return layer in self._known(volume)
 
     def remember(self, volume: str, layer: str) -> None:
         """Remember that the engine has these caches."""

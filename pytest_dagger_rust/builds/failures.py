@@ -14,6 +14,7 @@ from pytest_dagger_rust.builds import builder_faults, messages
 from pytest_dagger_rust.builds.outcome import failure_text
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.diagnostics import lines_of
+from pytest_dagger_rust.engine.plain import without_trace
 from pytest_dagger_rust.errors import DaggerRustError, EngineUnavailable, RustBuildError, StaleBinaryError
 
 if TYPE_CHECKING:
@@ -58,16 +59,17 @@ async def engine_errors() -> AsyncGenerator[None]:
     except dagger.QueryError as error:
         if isinstance(error, dagger.ExecError) and (fault := builder_faults.explained(error)):
             raise fault from None
-        reason = str(error).rpartition(": ")[2]
-        if image := _NO_IMAGE.match(str(error)):
+        said = without_trace(str(error))
+        reason = said.rpartition(": ")[2]
+        if image := _NO_IMAGE.match(said):
             hint = "Check its name, and that its registry can be reached from the engine."
             msg = f"The image {image['image']} cannot be used: {reason}.\n  {hint}"
             raise DaggerRustError(msg) from None
-        msg = f"The Dagger engine refused the build: {error}"
+        msg = f"The Dagger engine refused the build: {said}"
         raise DaggerRustError(msg) from None
     except dagger.TransportError as error:
         hint = "Run the tests again once it is back; what was compiled is kept."
-        msg = f"The Dagger engine was lost during the build: {error}\n  {hint}"
+        msg = f"The Dagger engine was lost during the build: {without_trace(str(error))}\n  {hint}"
         raise EngineUnavailable(msg) from None
 
 

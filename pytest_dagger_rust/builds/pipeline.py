@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_dagger_rust.builds import archive, base_archive, builders, toolchains
 from pytest_dagger_rust.builds.agent_report import read_report
 from pytest_dagger_rust.builds.ahead import compiled_ahead
-from pytest_dagger_rust.builds.caches import DEPENDENCIES, UNUSED
+from pytest_dagger_rust.builds.caches import DEPENDENCIES, PULLED, UNUSED
 from pytest_dagger_rust.builds.execs import (
     OUT,
     VOLUME_LAYOUT,
@@ -108,6 +108,12 @@ async def _run_build(request: BuildRequest, started: float) -> Made:
         builder = await _with_toolchain(request)
     said = read_report(made.text, request.workspace)
     report = _finished_report(request, volume, said, started)
+    if made.pulled:
+        report = replace(
+            report,
+            caches={**report.caches, DEPENDENCIES: PULLED},
+            cache_reasons={**report.cache_reasons, DEPENDENCIES: f"from {made.pulled}"},
+        )
     if made.failed:
         reason = f"the dependency build failed: {made.failed}"
         report = replace(
@@ -132,11 +138,12 @@ def _finished_report(request: BuildRequest, volume: str, said: AgentReport, star
 
 
 class _Output(NamedTuple):
-    """What left a source build, the agent's report, and why its dependency build failed."""
+    """What left a source build, the agent's report, why its dependency build failed, and where it was pulled from."""
 
     out: dagger.Directory
     text: str
     failed: str = ""
+    pulled: str = ""
 
 
 async def _run(request: BuildRequest, volume: str) -> _Output:
@@ -164,13 +171,33 @@ async def _run_execs(step: Step, skeleton: Skeleton, packed: archive.Archive) ->
     if has_lock and step.request.caches.can_skip_dependency_build(step.volume, dependencies.build_id):
         with contextlib.suppress(LayerNeededError):
             return await _sources(step, packed, None, skipped_layer=dependencies.build_id)
+    pulled, key = await _pulled(step, dependencies)
+    if pulled is not None:
+        directory, place = pulled
+        return (await _sources(step, packed, directory))._replace(pulled=place)
     try:
-        return await _sources(step, packed, dependencies.container.directory(OUT))
+        output = await _sources(step, packed, dependencies.container.directory(OUT))
     except DependenciesFailedError as error:
         # A stub that does not build says nothing about the workspace. Without a layer, the source build compiles
         # everything: slower, but a genuine error is reported against the user's own files.
         failed = await _dependency_failure(step, error.build_id)
         return (await _sources(step, packed, None))._replace(failed=failed)
+    shared = step.request.caches.shared
+    if key and shared is not None:
+        shared.publish(step.request.client, key, dependencies.container.directory(OUT))
+    return output
+
+
+async def _pulled(step: Step, dependencies: Exec) -> tuple[tuple[dagger.Directory, str] | None, str]:
+    """Return the dependencies that another machine has compiled, and their name; neither if this machine has them."""
+    request, shared = step.request, step.request.caches.shared
+    if shared is None or request.caches.clear or request.caches.knows(step.volume, dependencies.build_id):
+        return None, ""
+    choice = toolchains.choice(request.workspace, request.options, step.base).values()
+    toolchain = [*toolchains.words(request.workspace, request.options), *filter(None, choice)]
+    parts = (VOLUME_LAYOUT, dependencies.build_id, await builders.identity(request.builder), *toolchain)
+    key = f"dependencies-{digest(*parts)[:40]}"
+    return await shared.pull(request.client, key, dependencies.build_id), key
 
 
 async def _dependency_failure(step: Step, build_id: str) -> str:

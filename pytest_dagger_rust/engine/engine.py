@@ -67,7 +67,6 @@ class Engine:
         self._stack = contextlib.ExitStack()
         self._portal: BlockingPortal | None = None
         self._thread: int | None = None
-        self._cli: CliSession | None = None
 
     def open(self) -> dagger.Client:
         """Connect, and return the client.

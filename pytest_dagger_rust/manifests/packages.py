@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 TargetKind: TypeAlias = Literal["lib", "bin", "example", "test", "bench", "custom-build"]
+"""The kinds of cargo's targets; a procedural macro is a "lib"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from pytest_dagger_rust.plugin.fixtures import (
     _rust_build_options,  # pyright: ignore[reportPrivateUsage]
     _rust_caches,  # pyright: ignore[reportPrivateUsage]
     _rust_tests,  # pyright: ignore[reportPrivateUsage]
+    _shared_cache,  # pyright: ignore[reportPrivateUsage]
     cached_rust_build,
     cached_rust_build_factory,
     dagger_client,
@@ -52,6 +53,7 @@ __all__ = [
     "_rust_build_options",
     "_rust_caches",
     "_rust_tests",
+    "_shared_cache",
     "cached_rust_build",
     "cached_rust_build_factory",
     "dagger_client",

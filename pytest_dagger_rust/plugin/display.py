@@ -33,6 +33,7 @@ class BuildReporting:
         self._build_log: BuildLog | None = None
         self._workers_builds: list[BuildFacts] = []
         self._workers_waits: list[tuple[str, float]] = []
+        self._workers_notes: list[str] = []
         self._current: tuple[str, tuple[str, int | None, str]] | None = None
 
     @property
@@ -106,6 +107,7 @@ class BuildReporting:
 
             self._workers_builds += [BuildFacts.from_plain(values) for values in sent["builds"]]
             self._workers_waits += sent["waits"]
+            self._workers_notes += sent["notes"]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
@@ -116,6 +118,7 @@ class BuildReporting:
             output[_WORKERS_BUILDS] = {
                 "builds": [build.plain() for build in self._builds()],
                 "waits": self._build_log.waits,
+                "notes": self._build_log.notes,
             }
         elif self._has_built:
             from pytest_dagger_rust.plugin import ending  # noqa: PLC0415 - only for runs that build
@@ -128,7 +131,7 @@ class BuildReporting:
         if self._has_built:
             from pytest_dagger_rust.plugin import ending  # noqa: PLC0415 - only for runs that build
 
-            ending.summarize(terminalreporter, self._builds())
+            ending.summarize(terminalreporter, self._builds(), self._notes())
 
     @property
     def _has_built(self) -> bool:
@@ -139,6 +142,10 @@ class BuildReporting:
 
         own = map(facts_of, self._build_log.builds) if self._build_log is not None else ()
         return merged([*own, *self._workers_builds])
+
+    def _notes(self) -> list[str]:
+        own = self._build_log.notes if self._build_log is not None else []
+        return list(dict.fromkeys([*own, *self._workers_notes]))
 
     def _waits(self) -> list[tuple[str, float]]:
         longest: dict[str, float] = {}

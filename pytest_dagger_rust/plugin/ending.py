@@ -50,11 +50,15 @@ def _page(config: pytest.Config, builds: Sequence[BuildFacts]) -> str:
     return html_report.page(builds, history, title=config.rootpath.name)
 
 
-def summarize(reporter: pytest.TerminalReporter, builds: Sequence[BuildFacts]) -> None:
-    """Write the table of builds, and annotations on GitHub Actions."""
+def summarize(
+    reporter: pytest.TerminalReporter, builds: Sequence[BuildFacts], notes: Sequence[str] = ()
+) -> None:
+    """Write the table of builds and lines below it, and annotations on GitHub Actions."""
     config = reporter.config
     if config.get_verbosity() >= 0:
         _write(reporter, builds, show_warnings=config.stash[SETTINGS_KEY]["show_warnings"])
+        for note in notes:
+            reporter.write_line(note)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in ci.github(builds, ci.repository(os.environ, config.rootpath)):
             reporter.write_line(line)

@@ -21,12 +21,13 @@ from pytest_dagger_rust.plugin.xdist import controller_of, run_id
 from pytest_dagger_rust.rust_tests.selection import selected_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     import dagger
 
     from pytest_dagger_rust.builds.caches import Caches
     from pytest_dagger_rust.builds.options import CargoOptions
+    from pytest_dagger_rust.builds.shared import SharedCache
     from pytest_dagger_rust.engine.engine import Engine
     from pytest_dagger_rust.factory import RustBuildFactory
     from pytest_dagger_rust.plugin.settings import Settings
@@ -190,7 +191,35 @@ def _cache_folder(config: pytest.Config) -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def _rust_caches(pytestconfig: pytest.Config) -> Caches:  # pyright: ignore[reportUnusedFunction]
+def _shared_cache(  # pyright: ignore[reportUnusedFunction]
+    pytestconfig: pytest.Config, _dagger_engine: Engine
+) -> Generator[SharedCache | None]:
+    """The places where machines share compiled dependencies; None where there are none."""
+    from pytest_dagger_rust.builds.shared import Place, SharedCache, is_pull_request  # noqa: PLC0415
+
+    settings = _settings(pytestconfig)
+    sources, targets = (
+        [Place.of(name, pytestconfig.rootpath) for name in settings[key]]
+        for key in ("cache_from", "cache_to")
+    )
+    if is_pull_request(os.environ) and not settings["cache_to_on_pull_requests"]:
+        targets = []
+    if not sources and not targets:
+        yield None
+        return
+    shared = SharedCache(sources, targets)
+    yield shared
+    build_log = pytestconfig.stash[REPORTING_KEY].build_log
+    if shared.is_publishing:
+        with build_log.waiting("publishing the dependencies"):
+            _dagger_engine.call(shared.finish)
+    build_log.notes += shared.summary()
+
+
+@pytest.fixture(scope="session")
+def _rust_caches(  # pyright: ignore[reportUnusedFunction]
+    pytestconfig: pytest.Config, _shared_cache: SharedCache | None
+) -> Caches:
     """What is kept between builds outside the engine."""
     from pytest_dagger_rust.builds.caches import Caches  # noqa: PLC0415
 
@@ -200,7 +229,7 @@ def _rust_caches(pytestconfig: pytest.Config) -> Caches:  # pyright: ignore[repo
         turns = Path(shared)
     # All workers of pytest-xdist ask for the same, and only the first of them finds something to clear.
     nonce = run_id(pytestconfig) or uuid.uuid4().hex
-    return Caches(folder, nonce if _settings(pytestconfig)["clear_caches"] else "", turns)
+    return Caches(folder, nonce if _settings(pytestconfig)["clear_caches"] else "", turns, _shared_cache)
 
 
 @pytest.fixture(scope="session")

@@ -46,11 +46,15 @@ class BuildRecord:
 
 @dataclass
 class BuildLog:
-    """The builds of one process in the order they started, its finished waits, and where waits are shown."""
+    """The builds of one process in the order they started, its finished waits, and where waits are shown.
+
+    `notes` are lines for the summary that belong to no build.
+    """
 
     progress: Waits
     builds: list[BuildRecord] = field(default_factory=list[BuildRecord])
     waits: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
+    notes: list[str] = field(default_factory=list[str])
 
     @property
     def waited(self) -> float:

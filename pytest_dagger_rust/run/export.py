@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_dagger_rust.engine.plain import without_trace
 from pytest_dagger_rust.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ async def export(file: dagger.File, name: str, destination: str | PathLike[str])
         raise _unwritable(path, str(error.strerror)) from None
     except dagger.QueryError as error:
         # The engine's client writes the file; its error for a full disk is long.
-        reason = str(error).partition(" [traceparent")[0].rpartition(": ")[2]
+        reason = without_trace(str(error)).rpartition(": ")[2]
         raise _unwritable(path, reason) from None
     return path
 

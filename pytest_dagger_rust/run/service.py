@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import shlex
+import signal as signals
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-import anyio
-
-from pytest_dagger_rust.container import agent
-from pytest_dagger_rust.container.frames import FrameError
 from pytest_dagger_rust.diagnostics import lines_of
-from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError
+from pytest_dagger_rust.errors import ConfigurationError, DaggerRustError, nearest
 from pytest_dagger_rust.run import transcript
-from pytest_dagger_rust.run.results import Status
-from pytest_dagger_rust.run.setup import Setup, SetupOptions, check_seconds
-from pytest_dagger_rust.run.tunnel import LOOPBACK, Tunnel
+from pytest_dagger_rust.run.setup import Setup, SetupOptions
+from pytest_dagger_rust.run.tunnel import LOOPBACK
+from pytest_dagger_rust.run.unawaited import watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import re
+    from collections.abc import Sequence
 
     import dagger
 
-    from pytest_dagger_rust.run.setup import Runtime
-
 _TAIL = 30
-_DIGITS = 18
 
 
 class ServiceOptions(SetupOptions, total=False):
@@ -36,7 +28,8 @@ class ServiceOptions(SetupOptions, total=False):
 
     `ports` are the ports it listens on; as a mapping, each with the port of this machine's loopback interface to reach
     it by, where 0 is any that is free. It is healthy once all of them accept connections and, with `health`, once a GET
-    of that path on the first one answers 2xx or 3xx; `timeout` is how many seconds that may take. At the end it gets
+    of that path on the first one answers 2xx or 3xx; `timeout` is how many seconds that may take from the
+    container's start on. At the end it gets
     SIGTERM, and SIGKILL where it has not ended `grace` seconds later.
     """
 
@@ -80,6 +73,26 @@ class ServiceError(DaggerRustError):
         super().__init__("\n".join([message, *lines]))
 
 
+class Control(Protocol):
+    """What a service is controlled by, on any event loop."""
+
+    async def wait_for_log(self, pattern: str | re.Pattern[str], timeout: float | None) -> re.Match[str]:
+        """Wait until the log matches."""
+        ...
+
+    async def stop_now(self) -> None:
+        """End the service."""
+        ...
+
+    async def restart(self) -> None:
+        """End the service and start it again."""
+        ...
+
+    async def send_signal(self, number: signals.Signals) -> None:
+        """Send the program a signal."""
+        ...
+
+
 @dataclass(eq=False)
 class Service:
     """A program that serves, as long as the context that started it lasts.
@@ -96,6 +109,7 @@ class Service:
     host: str = LOOPBACK
     written: transcript.Log = field(repr=False, default_factory=transcript.Log)
     running: dagger.Service | None = field(repr=False, default=None)
+    control: Control | None = field(repr=False, default=None)
 
     @property
     def port(self) -> int:
@@ -129,148 +143,56 @@ class Service:
             return None if self.lost is None else f"was lost ({self.lost})"
         return f"died of {self.signal}" if self.signal else f"ended with exit code {self.exit_code}"
 
+    @watched
+    async def wait_for_log(
+        self, pattern: str | re.Pattern[str], *, timeout: float | None = None
+    ) -> re.Match[str]:
+        """Wait until what the service has written since its start matches a regular expression; return the match.
 
-class ServiceRunner:
-    """Starts and stops one service; both on the loop of Dagger's client."""
+        `timeout` is in seconds, by default that of the service.
 
-    def __init__(self, client: dagger.Client, runtime: Runtime, request: ServiceRequest) -> None:
-        self._client = client
-        self._runtime = runtime
-        self._request = request
-        self._log = transcript.Log(shlex.join(request.command))
-        self._service = Service(request.command, written=self._log)
-        self._tunnel = Tunnel(self._heard, self._note_loss)
-        self._changed = asyncio.Event()
-        self._healthy = False
-        self._failed = False
-        self._unhealthy = "it has not started"
-
-    async def start(self) -> Service:
-        """Start the service and wait until it is healthy.
-
-        Raises ServiceError, with what it wrote, when it ends or does not become healthy in time.
+        Raises ServiceError if the service ends first, or after the timeout.
         """
-        check_seconds("service: timeout", self._request.timeout)
-        check_seconds("service: grace", self._request.grace)
-        try:
-            self._service.ports = MappingProxyType(await self._tunnel.open(self._request.wanted_ports()))
-            transcript.follow(self._log)
-            with anyio.move_on_after(self._request.timeout):
-                await self._launch()
-                await self._wait_until_healthy()
-            self._require_health()
-        except BaseException:
-            await self._end()
-            raise
-        return self._service
+        return await self._control().wait_for_log(pattern, timeout)
 
-    async def _launch(self) -> None:
-        import dagger  # noqa: PLC0415 - importing dagger takes most of a second
+    @watched
+    async def stop(self) -> None:
+        """End the service now: SIGTERM, and SIGKILL after its `grace`. `exit_code` and `signal` say how it ended."""
+        await self._control().stop_now()
 
-        container = self._runtime.prepared(self._request)
-        container = await agent.connected(self._client, container, self._tunnel.socket)
-        for port in self._service.ports:
-            container = container.with_exposed_port(port, experimental_skip_healthcheck=True)
-        try:
-            self._service.running = await container.as_service(args=self._command()).start()
-        except dagger.QueryError as error:
-            msg = f"{self._log.name} could not be started: {error}"
-            raise ServiceError(msg, self._log.text) from None
+    @watched
+    async def restart(self) -> None:
+        """End the service and start it again, in a new container, with the same ports of this machine.
 
-    def _command(self) -> list[str]:
-        request = self._request
-        return agent.command(
-            "serve",
-            request.command,
-            request.env,
-            socket=agent.SOCKET,
-            grace=f"{request.grace:g}",
-            folder=request.cwd,
-            health=request.health,
-            port=list(self._service.ports),
-        )
-
-    def _heard(self, kind: bytes, payload: bytes) -> None:
-        """Read a message from the agent.
-
-        Raises FrameError for an invalid one.
+        Raises ServiceError if it does not become healthy again.
         """
-        match kind:
-            case b"o":
-                self._log.append(payload)
-            case b"d":
-                self._log.skip(_count(payload))
-            case b"h":
-                self._unhealthy = payload.decode("utf-8", "replace")
-            case b"r":
-                self._healthy = True
-            case b"f":
-                self._log.append(b"could not be started: " + payload + b"\n")
-                self._note_end(Status(127), asked=False)
-            case b"x" | b"X":
-                self._note_end(Status.of(payload.decode("utf-8", "replace")), asked=kind == b"X")
-            case _:
-                pass
-        self._changed.set()
+        await self._control().restart()
 
-    def _note_loss(self, reason: str) -> None:
-        # Losing the container after the program's end is expected.
-        if self._service.ended is None:
-            self._service.lost = reason
-            self._failed = True
-            self._changed.set()
+    @watched
+    async def send_signal(self, signal: str | int) -> None:
+        """Send the program a signal, by name or number: "SIGHUP". What the program has started does not get it.
 
-    def _note_end(self, status: Status, *, asked: bool) -> None:
-        self._service.signal, self._service.exit_code = status.signal, status.exit_code
-        self._failed = self._service.exit_code != 0 and not asked
-        if self._healthy and not asked:
-            self._log.append(f"[{self._log.name} {self._service.ended}]\n".encode())
-
-    async def _wait_until_healthy(self) -> None:
-        await self._wait(lambda: self._healthy or self._service.ended is not None)
-
-    async def _wait(self, until: Callable[[], bool]) -> None:
-        while not until():
-            self._changed.clear()
-            await self._changed.wait()
-
-    def _require_health(self) -> None:
-        name = self._log.name
-        if self._service.ended is not None:
-            msg = f"{name} {self._service.ended} before it was healthy. It wrote:"
-            raise ServiceError(msg, self._log.text)
-        if not self._healthy:
-            msg = (
-                f"{name} was not healthy within {self._request.timeout:g} s: {self._unhealthy}.\n"
-                "  Does it listen on that port? Check `ports`, `health` and `timeout`. It wrote:"
-            )
-            raise ServiceError(msg, self._log.text)
-
-    async def stop(self, *, quiet: bool = False) -> None:
-        """End the service, and everything around it.
-
-        Raises ServiceError, unless `quiet`, if the service failed before it was asked to end.
+        Raises ConfigurationError for an unknown signal, and for a service that has ended.
         """
-        await self._end()
-        if self._failed and not quiet:
-            msg = f"{self._log.name} {self._service.ended} while it was in use. It wrote:"
-            raise ServiceError(msg, self._log.text)
+        await self._control().send_signal(signal_of(signal))
 
-    async def _end(self) -> None:
-        # Shielded, so that an interrupt leaves nothing running.
-        with anyio.CancelScope(shield=True):
-            if self._service.ended is None and self._tunnel.connected:
-                self._tunnel.ask_to_stop()
-                with anyio.move_on_after(self._request.grace + 2):
-                    await self._wait(lambda: self._service.ended is not None)
-            await self._tunnel.close()
-            await agent.kill(self._service.running)
-            self._service.running = None
-            self._log.closed = True
+    def _control(self) -> Control:
+        if self.control is None:
+            raise ConfigurationError(f"{self.command[0]} was not started by a build.")
+        return self.control
 
 
-def _count(payload: bytes) -> int:
-    if not payload.isdigit() or len(payload) > _DIGITS:
-        msg = f"its container sent {payload[:40]!r} as a number"
-        raise FrameError(msg)
-    return int(payload)
+def signal_of(signal: str | int) -> signals.Signals:
+    """Return a signal by its name, with or without SIG, or by its number.
+
+    Raises ConfigurationError for an unknown one.
+    """
+    try:
+        if not isinstance(signal, str):
+            return signals.Signals(signal)
+        name = signal.upper()
+        return signals.Signals[name if name.startswith("SIG") else f"SIG{name}"]
+    except (KeyError, ValueError):
+        names = [known.name for known in signals.Signals]
+        hint = nearest(signal.upper(), names) if isinstance(signal, str) else ""
+        raise ConfigurationError(f"send_signal: there is no signal {signal!r}. {hint}".rstrip()) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import posixpath
 import uuid
 from collections.abc import Mapping
@@ -101,8 +100,8 @@ def _check(setup: Setup) -> None:
 
 
 def _instead(argument: object) -> str:
-    if isinstance(argument, os.PathLike) and Path(argument).exists():  # pyright: ignore[reportUnknownArgumentType]
-        inside = f"/{Path(argument).name}"  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(argument, Path) and argument.exists():
+        inside = f"/{argument.name}"
         return (
             "The container does not have the files of this machine: "
             f"pass {inside!r} and files={{{inside!r}: {argument!r}}}."

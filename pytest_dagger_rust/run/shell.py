@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.engine.plain import without_trace
 from pytest_dagger_rust.errors import DaggerRustError
 from pytest_dagger_rust.run.running import STDIN, RunRequest
 from pytest_dagger_rust.run.service import Service
@@ -71,7 +72,7 @@ class Shell:
                 await self._launch()
                 await self._wait(lambda: self._is_there or self._failure is not None or self._lost)
         except dagger.QueryError as error:
-            raise DaggerRustError(str(error)) from None
+            raise DaggerRustError(without_trace(str(error))) from None
         if not self._is_there:
             raise DaggerRustError(self._failure or f"the container did not start within {_START} s.")
 

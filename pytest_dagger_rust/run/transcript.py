@@ -32,10 +32,12 @@ class Log:
     # Where in the data the mark is, and the bytes after it that are not kept.
     _mark: int = 0
     _missing: int = 0
+    _arrived: int = 0
 
     def append(self, data: bytes) -> None:
         """Add what was written, and drop the oldest part beyond the limit."""
         self._data += data
+        self._arrived += len(data)
         excess = len(self._data) - _LOG_LIMIT
         if excess > 0:
             del self._data[:excess]
@@ -56,6 +58,16 @@ class Log:
     def text(self) -> str:
         """All that is kept, as text."""
         return self._data.decode("utf-8", "replace")
+
+    @property
+    def position(self) -> int:
+        """How many bytes have arrived so far."""
+        return self._arrived
+
+    def since(self, position: int) -> str:
+        """Return what has arrived after a position, as far as it is kept."""
+        start = max(0, len(self._data) - (self._arrived - position))
+        return self._data[start:].decode("utf-8", "replace")
 
     def since_mark(self) -> str:
         """Return what was written since the mark, or the end of it after a line that says how much is missing."""
@@ -83,7 +95,8 @@ def add_run(command: str, summary: str) -> None:
 
 def follow(log: Log) -> None:
     """Include a service's log until the end of the test in which it is closed."""
-    _logs.append(log)
+    if not any(known is log for known in _logs):
+        _logs.append(log)
 
 
 def collected() -> list[Section]:

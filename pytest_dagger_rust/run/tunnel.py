@@ -176,6 +176,11 @@ class Tunnel:
         if self._control is not None:
             self._control.write(b"s")
 
+    def send_signal(self, number: int) -> None:
+        """Ask the agent to send the service a signal."""
+        if self._control is not None:
+            self._control.write(b"k" + bytes([number]))
+
     async def close(self) -> None:
         """Stop listening, and close all connections."""
         self._is_open = False

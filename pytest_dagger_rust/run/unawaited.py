@@ -13,6 +13,7 @@ from pytest_dagger_rust.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
+    from types import TracebackType
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,9 +82,13 @@ class AsyncContext(contextlib.AbstractAsyncContextManager[T]):
     async def __aenter__(self) -> T:
         return await self._context.__aenter__()
 
-    async def __aexit__(self, *error: object) -> bool | None:
-        leave: Callable[..., Coroutine[Any, Any, bool | None]] = self._context.__aexit__
-        return await leave(*error)
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return await self._context.__aexit__(kind, error, traceback)
 
     if not TYPE_CHECKING:
         # Type checkers refuse the plain `with` themselves.

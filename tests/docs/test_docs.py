@@ -149,6 +149,13 @@ def test_the_table_of_settings_is_complete() -> None:
         assert row[4]
 
 
+def test_the_table_of_old_names_is_complete() -> None:
+    """Each setting that had another name is in the table, with the name to write."""
+    rows = rows_below(ROOT / "docs/configuration.md", "old ini option")
+    renamed = [(old.ini, setting.ini) for setting in SETTINGS if (old := setting.deprecated)]
+    assert sorted(map(tuple, rows)) == sorted((f"`{old}`", f"`{new}`") for old, new in renamed)
+
+
 def test_the_table_of_fixtures_is_complete() -> None:
     """Each fixture of the plugin is in the table, and no other."""
     rows = rows_below(ROOT / "docs/configuration.md", "fixture")

@@ -113,6 +113,21 @@ def test_a_token_that_is_refused(cli: Cli, project: Project, monkeypatch: pytest
     assert cli.journal == ["opened --silent session", "closed"]
 
 
+def test_an_engine_of_another_version(
+    cli: Cli, sdk_version: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session does not open with it: one sentence has both versions, and one the command that helps."""
+    monkeypatch.setenv("SCRIPTED_CLI_VERSION", "v0.18.14")
+    result = project.pytest(any="def test_one(dagger_client): ...\ndef test_two(dagger_client): ...\n")
+    result.assert_outcomes(errors=2)
+    told = result.stdout.str().partition("short test summary info")[0]
+    sentence = (
+        f"engine is version 0.18.14 and the Python SDK is version {sdk_version}, which do not go together."
+    )
+    assert told.count(sentence) == told.count("pip install dagger-io==0.18.14") == 1
+    assert cli.journal == ["opened --silent session", "closed"]
+
+
 def test_an_engine_that_is_lost(cli: Cli, project: Project) -> None:
     """A query whose engine goes away fails at once, not after retries, and so do those after it."""
     source = """

@@ -7,6 +7,7 @@ Each line with a comment that silences the checkers is a wrong use, and a commen
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import dagger
@@ -17,6 +18,7 @@ from pytest_dagger_rust import (
     Artifact,
     BlockingRustBuild,
     BlockingRustBuildFactory,
+    BlockingService,
     BuildReport,
     CacheState,
     CargoOptions,
@@ -74,6 +76,7 @@ async def programs_are_run(cached_rust_build: RustBuild) -> None:
     assert_type(await cached_rust_build.exec(["ls", "/"], timeout=3), RunResult)
     async with cached_rust_build.service("api", ports=[8080]) as api:
         assert_type(api, Service)
+        await api.send_signal("SIGHUP")
         await cached_rust_build.run("app", services={"api": api})
     await cached_rust_build.run("app", 1)  # type: ignore[arg-type]
     await cached_rust_build.run("app", input="x")  # type: ignore[call-arg]
@@ -88,7 +91,10 @@ def programs_are_run_in_functions(rust_build: BlockingRustBuild) -> None:
     assert_type(rust_build.artifacts, dagger.Directory)
     assert_type(rust_build.binaries["app"], Artifact)
     with rust_build.service("api") as api:
-        assert_type(api.url, str)
+        assert_type(api, BlockingService)
+        assert_type(api.wait_for_log("ready"), re.Match[str])
+        api.restart()
+        rust_build.run("app", services={"api": api})
     with rust_build.build.service("api"):  # type: ignore[attr-defined]
         pass
 

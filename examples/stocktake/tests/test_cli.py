@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from pytest_dagger_rust import RustBuild
+from pytest_dagger_rust import BlockingRustBuild, RustBuild
 
 MOVEMENTS = """\
 {"item": "egg", "quantity": 2, "unit": "dozen"}
@@ -35,22 +35,22 @@ async def test_movements_come_from_a_file(cached_rust_build: RustBuild) -> None:
         ('{"item": "egg"}', "line 1: missing field `quantity`"),
     ],
 )
-def test_refusals_name_the_line(cached_rust_build: RustBuild, line: str, complaint: str) -> None:
+def test_refusals_name_the_line(rust_build: BlockingRustBuild, line: str, complaint: str) -> None:
     """Bad input ends the program with one sentence on standard error and nothing on standard output."""
-    result = cached_rust_build.blocking.run("stocktake", "levels", stdin=line)
+    result = rust_build.run("stocktake", "levels", stdin=line)
     assert (result.exit_code, result.stdout) == (1, "")
     assert complaint in result.stderr
 
 
-def test_missing_file_is_named(cached_rust_build: RustBuild) -> None:
+def test_missing_file_is_named(rust_build: BlockingRustBuild) -> None:
     """A file that is not there is an error, not an empty stock."""
-    result = cached_rust_build.blocking.run("stocktake", "levels", "/nowhere.jsonl")
+    result = rust_build.run("stocktake", "levels", "/nowhere.jsonl")
     assert result.exit_code == 1
     assert result.stderr.startswith("stocktake: /nowhere.jsonl: No such file")
 
 
-def test_usage_errors_are_clap_s(cached_rust_build: RustBuild) -> None:
+def test_usage_errors_are_clap_s(rust_build: BlockingRustBuild) -> None:
     """An unknown command ends with exit code 2 and a hint."""
-    result = cached_rust_build.blocking.run("stocktake", "level")
+    result = rust_build.run("stocktake", "level")
     assert result.exit_code == 2
     assert "a similar subcommand exists: 'levels'" in result.stderr

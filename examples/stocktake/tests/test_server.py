@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from pytest_dagger_rust import RustBuild, Service, ServiceError
+from pytest_dagger_rust import BlockingRustBuild, BlockingService, RustBuild, ServiceError
 
 if TYPE_CHECKING:
     import dagger
@@ -40,7 +40,7 @@ def test_refusals_have_a_status(api: httpx.Client, movement: dict[str, object], 
     assert "ale" not in {level["item"] for level in api.get("/levels").json()}
 
 
-async def test_the_program_is_a_client(cached_rust_build: RustBuild, server: Service) -> None:
+async def test_the_program_is_a_client(cached_rust_build: RustBuild, server: BlockingService) -> None:
     """`stocktake send` reaches the server by the name it was given, from a container of its own."""
     movements = "".join(json.dumps({"item": "sock", "quantity": n, "unit": "pair"}) + "\n" for n in (1, 2))
     sent = await cached_rust_build.run(
@@ -62,10 +62,10 @@ async def test_levels_outlive_the_server(cached_rust_build: RustBuild, database:
             assert answer.json() == {"item": "nail", "pieces": expected}
 
 
-def test_no_database_is_said(cached_rust_build: RustBuild) -> None:
+def test_no_database_is_said(rust_build: BlockingRustBuild) -> None:
     """A server that cannot reach its database ends at once, and the error has its last words."""
     with (
         pytest.raises(ServiceError, match=r"stock-server: .*error connecting to server"),
-        cached_rust_build.blocking.service("stock-server", ports=[8080], env=WITH_DATABASE),
+        rust_build.service("stock-server", ports=[8080], env=WITH_DATABASE),
     ):
         pytest.fail("it serves without a database")

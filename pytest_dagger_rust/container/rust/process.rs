@@ -116,6 +116,14 @@ impl Running {
         }
     }
 
+    /// Returns a function that sends a signal to the program alone.
+    pub fn signaller(&self) -> impl Fn(i32) + Send + 'static {
+        let program = self.group;
+        move |number| unsafe {
+            kill(program, number);
+        }
+    }
+
     fn kill(&self, number: i32) {
         unsafe {
             kill(-self.group, number);

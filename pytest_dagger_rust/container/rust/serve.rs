@@ -60,7 +60,7 @@ pub fn serve(
     }
     watch_health(&host, health, ports);
     let running = Running::new(child);
-    listen_for_stop(control, running.asker.clone());
+    listen_to_host(control, running.asker.clone(), running.signaller());
     host.ping();
     let (kind, status) = match running.event(None) {
         Some(Event::Ended(status)) => (b'x', status),
@@ -75,11 +75,16 @@ pub fn serve(
     host.send_last(kind, described(status).as_bytes())
 }
 
-fn listen_for_stop(mut control: UnixStream, asker: Sender<Event>) {
+/// The host sends `s` to have the program ended, and `k` with a number of one byte to send it that signal.
+fn listen_to_host(mut control: UnixStream, asker: Sender<Event>, signal: impl Fn(i32) + Send + 'static) {
     thread::spawn(move || {
         let mut byte = [0];
-        while let Ok(1) = control.read(&mut byte) {
-            let _ = asker.send(Event::Asked);
+        while control.read_exact(&mut byte).is_ok() {
+            if byte == *b"k" && control.read_exact(&mut byte).is_ok() {
+                signal(i32::from(byte[0]));
+            } else {
+                let _ = asker.send(Event::Asked);
+            }
         }
         // Nobody is there to serve any more. The container ends with this process.
         exit(0);

@@ -126,3 +126,13 @@ def test_orphans_are_waited_for_while_a_service_runs(host: Host) -> None:
     assert stats.count(["Z", str(host.process.pid)]) == 0
     host.control.sendall(b"s")
     host.until(b"X")
+
+
+def test_a_service_gets_the_signals_that_the_host_sends(host: Host) -> None:
+    """By number, the program alone; what else it was asked to do still counts."""
+    host.serve("/bin/sh", "-c", "trap 'echo reload' HUP; echo ready; while :; do sleep 0.05; done")
+    host.until(b"o")
+    host.control.sendall(b"k\x01")
+    assert host.until(b"o") == b"reload\n"
+    host.control.sendall(b"k\x01s")
+    assert host.until(b"X") == b"signal 15"

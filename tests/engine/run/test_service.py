@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     import dagger
 
-    from pytest_dagger_rust import BlockingRustBuild, RustBuild, Service
+    from pytest_dagger_rust import BlockingRustBuild, BlockingService, RustBuild, Service
 
 
-def get(service: Service, path: str = "/") -> bytes:
+def get(service: Service | BlockingService, path: str = "/") -> bytes:
     """Ask the service over loopback."""
     with urllib.request.urlopen(f"{service.url}{path}", timeout=10) as answer:  # noqa: S310 - http only
         data: bytes = answer.read()
@@ -149,7 +149,7 @@ def test_a_service_that_never_is_healthy_is_told_why(app: BlockingRustBuild) -> 
     assert time.monotonic() - started < 10
 
 
-def end(service: Service, code: int) -> None:
+def end(service: Service | BlockingService, code: int) -> None:
     """Have the service exit, and wait until that is known."""
     with pytest.raises((urllib.error.URLError, OSError)):
         get(service, f"/exit/{code}")
@@ -215,3 +215,32 @@ def test_options_that_cannot_be_are_refused(app: BlockingRustBuild, options: Any
         app.service("app", "serve", **options),
     ):
         pytest.fail("it served")
+
+
+def test_a_service_is_controlled_by_its_test(app: BlockingRustBuild) -> None:
+    """It dies of a signal that it is sent, comes back at the same address in a new container, and is stopped early."""
+    with app.service("app", "serve", "0.0.0.0:8080", ports=[8080]) as service:
+        address = service.url
+        get(service, "/one")
+        assert service.wait_for_log(r"asked for (\w+)")[1] == "one"
+        service.send_signal("KILL")
+        wait_until(lambda: service.ended is not None)
+        assert service.signal == "SIGKILL"
+        service.restart()
+        assert service.url == address
+        assert get(service, "/two")
+        assert service.wait_for_log(r"asked for (\w+)")[1] == "two"
+        assert app.exec(["/usr/local/bin/app"], services={"api": service}).command == ("/usr/local/bin/app",)
+        service.stop()
+        assert listening(service.port) == []
+
+
+async def test_a_service_is_controlled_from_a_coroutine(built: RustBuild) -> None:
+    """On the loop of the test, which is not that of the client."""
+    async with built.service("app", "serve", "0.0.0.0:8080", ports=[8080]) as service:
+        await service.restart()
+        get(service, "/again")
+        await service.wait_for_log("asked for again")
+        await service.send_signal("TERM")
+        with pytest.raises(ServiceError, match="before it wrote 'more'"):
+            await service.wait_for_log("more")

@@ -110,12 +110,12 @@ def test_the_running_interpreter_imports_it_fresh(
     make_factory: Callable[[], RustBuildFactory], root: Path, tmp_path: Path
 ) -> None:
     """Without installing it; the next wheel has the next content."""
-    wheel = make_factory().blocking_wheel("fast-words")
+    wheel = make_factory().blocking.wheel("fast-words")
     assert wheel.name.startswith(f"fast_words-1.2.0-cp{HERE}-cp{HERE}-")
     assert counted(wheel.unpack(tmp_path / "first")) == "2\n"
     source = root / "words/src/lib.rs"
     source.write_text(source.read_text().replace(".count()", ".count() * 10"))
-    assert counted(make_factory().blocking_wheel("fast-words").unpack(tmp_path / "second")) == "20\n"
+    assert counted(make_factory().blocking.wheel("fast-words").unpack(tmp_path / "second")) == "20\n"
 
 
 @pytest.mark.asyncio
@@ -144,13 +144,13 @@ def test_what_is_no_python_module_is_said_so(make_factory: Callable[[], RustBuil
     """A package without a cdylib, one that is not there, and a version that is none."""
     factory = make_factory()
     with pytest.raises(ConfigurationError, match=r"^wheel: the package 'plain' is not a Python module"):
-        factory.blocking_wheel("plain")
+        factory.blocking.wheel("plain")
     with pytest.raises(
         ConfigurationError, match=r"there is no package 'words'. The workspace has: fast-words, plain"
     ):
-        factory.blocking_wheel("words")
+        factory.blocking.wheel("words")
     with pytest.raises(ConfigurationError, match=r"python must be a version such as '3.13': got 'three'"):
-        factory.blocking_wheel("fast-words", python="three")
+        factory.blocking.wheel("fast-words", python="three")
 
 
 def test_a_project_maturin_refuses_is_told_in_its_words(
@@ -164,6 +164,6 @@ def test_a_project_maturin_refuses_is_told_in_its_words(
         with pytest.raises(
             DaggerRustError, match=r"maturin could not make a wheel of fast-words:\n(.*\n)*.*version"
         ):
-            make_factory().blocking_wheel("fast-words")
+            make_factory().blocking.wheel("fast-words")
     finally:
         project.write_text(text)

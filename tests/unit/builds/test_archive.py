@@ -220,8 +220,15 @@ def test_excludes_are_the_patterns_of_gitignore(
 
 
 PARTS = st.sampled_from(["*", "**", "a", "b", "gen", "*.rs", "x.*", "?", "[ab]", "src"])
+
+
+def pattern_of(negated: str, start: str, parts: list[str], end: str) -> str:
+    """Return a pattern of its parts."""
+    return f"{negated}{start}{'/'.join(parts)}{end}"
+
+
 PATTERNS = st.builds(
-    lambda negated, start, parts, end: f"{negated}{start}{'/'.join(parts)}{end}",
+    pattern_of,
     st.sampled_from(["", "!"]),
     st.sampled_from(["", "/"]),
     st.lists(PARTS, min_size=1, max_size=3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -15,6 +16,7 @@ from pytest_dagger_rust.engine.cli import CLI_BIN, RUNNER_HOST
 from pytest_dagger_rust.errors import EngineUnavailable
 from pytest_dagger_rust.plugin.xdist import Controller, SharedSession
 from pytest_dagger_rust.report.progress import Progress
+from tests.pytest.terminal import run_pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -191,6 +193,33 @@ def test_waits_are_shown_and_forgotten(run: Run) -> None:
     assert run.wait_for(lambda: "building" in run.display.shown)
     run.progress.forget(gateway.id)
     assert not run.progress._waits  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.parametrize("after", ["start", "a moment", "a while"])
+@pytest.mark.parametrize("workers", ["-n2", "-n0"])
+def test_an_interrupt_while_the_session_opens(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: str, after: str
+) -> None:
+    """Ctrl-C ends pytest and the CLI at once, with and without workers, and without a traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setenv("PAUSE", "60")
+    pytester.makepyfile("def test_one(dagger_client): pass\ndef test_two(dagger_client): pass\n")
+    pause = {"start": 0.0, "a moment": 0.2, "a while": 1.0}[after]
+
+    def has_begun(_: object) -> bool:
+        if not run.pids.exists():
+            return False
+        time.sleep(pause)
+        return True
+
+    terminal = run_pytest(pytester.path, workers, "-p", "no:hypothesispytest", interrupt_when=has_begun)
+    assert terminal.interrupted_at is not None, terminal.text
+    assert terminal.ended_at - terminal.interrupted_at < 20
+    assert terminal.exit_code == pytest.ExitCode.INTERRUPTED, terminal.text
+    assert "Traceback" not in terminal.text
+    assert "INTERNALERROR" not in terminal.text
+    assert run.processes == []
 
 
 class FakeChannel:

@@ -90,6 +90,7 @@ class Container:
     def __init__(self) -> None:
         self.args: list[str] = []
         self.stopped = 0
+        self.slow = 0.0
 
     def prepared(self, _: Any) -> Container:
         """Return itself, as the runtime does."""
@@ -109,7 +110,8 @@ class Container:
         return self
 
     async def start(self) -> Container:
-        """Start nothing."""
+        """Start nothing, after a while."""
+        await asyncio.sleep(self.slow)
         return self
 
     async def stop(self, **_: Any) -> None:

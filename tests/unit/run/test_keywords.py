@@ -36,8 +36,9 @@ def test_an_unknown_keyword_gets_the_one_that_was_meant(kind: Any, name: str, hi
 def refusal(**setup: Any) -> str:
     """Return the message about a request that is refused before anything is asked of an engine."""
     runtime: Any = Runtime(None, None)  # type: ignore[arg-type]
+    values: dict[str, Any] = {"command": ("app",), **setup}
     with pytest.raises(ConfigurationError) as error:
-        runtime.prepared(RunRequest(**{"command": ("app",), **setup}))
+        runtime.prepared(RunRequest(**values))
     return str(error.value)
 
 
