@@ -23,7 +23,7 @@ from pytest_dagger_rust.errors import ConfigurationError, WorkspaceError
 from pytest_dagger_rust.skeleton import left_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import IO
 
     from pathspec import GitIgnoreSpec
@@ -108,6 +108,20 @@ def disk_entries(
                 pending.append((f"{path}/", is_vendored))
             elif entry := _disk_entry(prefix + path, child.path):
                 yield entry
+
+
+def is_left_out(excludes: Sequence[str]) -> Callable[[str], bool]:
+    """Return whether `excludes` leaves out the file of a path, or a folder that it lies in."""
+    is_excluded = _Excludes(excludes)
+
+    def answer(path: str) -> bool:
+        parts = path.split("/")
+        ends = range(1, len(parts) + 1)
+        return any(
+            is_excluded(parts[end - 1], "/".join(parts[:end]), is_folder=end < len(parts)) for end in ends
+        )
+
+    return answer
 
 
 def _children(folder: Path) -> list[os.DirEntry[str]]:

@@ -43,7 +43,12 @@ from pytest_dagger_rust.builds.failures import (
     with_withheld,
 )
 from pytest_dagger_rust.builds.outcome import build_report, layer_of
-from pytest_dagger_rust.builds.source_tree import outside_paths, source_entries, tree_base
+from pytest_dagger_rust.builds.source_tree import (
+    outside_paths,
+    source_entries,
+    tree_base,
+    without_excluded,
+)
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import DaggerRustError, RustBuildError
@@ -153,19 +158,19 @@ async def _run(request: BuildRequest, volume: str) -> _Output:
     user, builder = await request.builder.user(), await _with_toolchain(request)
     step = Step(request, volume, base, root, user, builder)
     cache = base_archive.folder_of(request.caches.folder, request.workspace.root)
+    dependencies = _dependencies(step, skeleton, outside)
     try:
-        return await _run_execs(step, skeleton, _packed(step, outside, cache))
+        return await _run_execs(step, dependencies, _packed(step, outside, cache))
     except SourcesChangedError:
         if cache is None:
             raise
         base_archive.forget_all(cache)
-        return await _run_execs(step, skeleton, _packed(step, outside, None))
+        return await _run_execs(step, dependencies, _packed(step, outside, None))
     except RustBuildError as error:
         raise with_withheld(error, request.withheld) from None
 
 
-async def _run_execs(step: Step, skeleton: Skeleton, packed: archive.Archive) -> _Output:
-    dependencies = _dependencies(step, skeleton)
+async def _run_execs(step: Step, dependencies: Exec, packed: archive.Archive) -> _Output:
     # A lock file that cargo has to make is made with the layer.
     has_lock = step.request.workspace.lock is not None
     if has_lock and step.request.caches.can_skip_dependency_build(step.volume, dependencies.build_id):
@@ -225,9 +230,10 @@ def _packed(step: Step, outside: Sequence[str], cache: Path | None) -> archive.A
     return base_archive.pack_tree(entries, request.folder, cache)
 
 
-def _dependencies(step: Step, skeleton: Skeleton) -> Exec:
+def _dependencies(step: Step, skeleton: Skeleton, outside: Sequence[str]) -> Exec:
     request = step.request
-    verbatim = (Path(os.path.normpath(request.workspace.root / path)) for path in skeleton.sources)
+    sources = without_excluded(skeleton.sources, request.excludes, outside)
+    verbatim = (Path(os.path.normpath(request.workspace.root / path)) for path in sources)
     entries = [
         *archive.text_entries((f"{step.root}/{path}", text) for path, text in skeleton.files.items()),
         *filter(None, (archive.disk_entry(step.base, path) for path in verbatim)),

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_dagger_rust.diagnostics import lines_of
+from pytest_dagger_rust.engine.plain import without_trace
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import dagger
 
@@ -152,9 +155,6 @@ def _refusals() -> tuple[type[Exception], ...]:
 
 def _reason(error: Exception) -> str:
     """Return the end of an error's first line: what is before it are the steps that led there."""
-    first = next(_lines(str(error)), type(error).__name__)
+    lines = (line for line in lines_of(without_trace(str(error))) if line.strip())
+    first = next(lines, type(error).__name__)
     return first.rpartition(": ")[2] if first.count(": ") > 2 else first
-
-
-def _lines(text: str) -> Iterator[str]:
-    return (line for line in text.split("\n") if line.strip())

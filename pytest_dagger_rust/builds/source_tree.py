@@ -37,6 +37,20 @@ def outside_paths(workspace: RustWorkspace, skeleton: Skeleton) -> list[str]:
     return [path for path in outside if not any(path.startswith(f"{folder}/") for folder in folders)]
 
 
+def without_excluded(sources: Sequence[str], excludes: Sequence[str], outside: Sequence[str]) -> list[str]:
+    """Return the real sources of a skeleton that the sources of a build have, too.
+
+    Patterns are compared with paths from the workspace's root, or from the folder outside of it that a path is in.
+    """
+    is_left_out = archive.is_left_out(excludes)
+
+    def inner(path: str) -> str:
+        folders = (folder for folder in outside if path.startswith(f"{folder}/"))
+        return path[len(folder) + 1 :] if (folder := next(folders, None)) else path
+
+    return [path for path in sources if not is_left_out(inner(path))]
+
+
 def source_tree(workspace: RustWorkspace, excludes: Sequence[str]) -> tuple[Path, Iterator[archive.Entry]]:
     """Return the folder that the paths of a build's tree are relative to, and everything in the tree."""
     outside = outside_paths(workspace, workspace.skeleton())

@@ -46,7 +46,8 @@ def sdk_version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 def cli(sdk_version: str, project: Project, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Have the project's tests use the scripted CLI, and no session or engine that there is."""
     program = project.folder / "dagger"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} {scripted_cli.__file__} "$@"\n')
+    # Isolated: beside it is a folder called typing.
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -I {scripted_cli.__file__} "$@"\n')
     program.chmod(0o755)
     monkeypatch.setenv("_EXPERIMENTAL_DAGGER_CLI_BIN", str(program))
     monkeypatch.setenv("SCRIPTED_CLI_JOURNAL", str(project.folder / "journal"))

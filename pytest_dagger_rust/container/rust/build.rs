@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use crate::index::Index;
+use crate::index::{self, Index};
 use agent_core::sha256::{digest_of, hex};
 
 use crate::cargo::{self, Transcript};
@@ -17,10 +17,10 @@ use crate::descendants::protect;
 use crate::failure::{At, Failure, Outcome, DEPENDENCIES_NEEDED, NOT_PROVED, OWN};
 use crate::files;
 use crate::json::{self, Value};
-use crate::messages::{Artifact, Said};
+use crate::messages::{self, Artifact, Said};
 use crate::options::Options;
 use crate::outputs;
-use crate::proofs::{prove, Places};
+use crate::proofs::{self, prove, Places};
 use crate::record;
 use crate::sets::{self, bytes, Set};
 use crate::sync::{apply, sync, Inputs};
@@ -217,7 +217,7 @@ impl<'a> Build<'a> {
 
     /// Copies the compiled dependencies that the volume lacks; overwrites nothing.
     fn restore_dependencies(&mut self) -> Outcome<()> {
-        let Some(folder) = &self.restored else { return Ok(()) };
+        let Some(folder) = self.restored.clone() else { return Ok(()) };
         let path = folder.join("build-id");
         let name = String::from_utf8_lossy(&files::read(&path, 1 << 10).at(&path)?).into_owned();
         if self.volume.has_dependencies(&name) {
@@ -230,11 +230,40 @@ impl<'a> Build<'a> {
         }
         // Until cargo has ended well.
         let (running, target) = (self.volume.running(), self.volume.target());
+        let is_first = !target.is_dir();
         files::replace(&running, b"").at(&running)?;
         let is_missing = |place: &Path| matches!(files::status(place), Ok(None));
         files::copy_tree(&from, &target, &is_missing).at(&target)?;
         self.volume.add_dependencies(&name);
+        if is_first {
+            self.adopt(&folder)?;
+        }
         self.volume.write()
+    }
+
+    /// Has cargo find fresh what the dependency build compiled of packages in the tree, where their sources are the same:
+    /// they were written into this tree later than they were compiled. Nothing else has been compiled from them yet.
+    fn adopt(&mut self, restored: &Path) -> Outcome<()> {
+        let (path, tree, target) = (restored.join("index"), self.volume.tree(), self.volume.target());
+        let theirs = files::read_if_there(&path, LARGEST).at(&path)?.unwrap_or_default();
+        let theirs = index::parse(&theirs).ok_or("is no index").at(&path)?;
+        let report = restored.join("report.json");
+        let report = json::parse(&files::read(&report, LARGEST).at(&report)?).unwrap_or(Value::Null);
+        let lines = report.get("messages").and_then(Value::list).unwrap_or_default().iter();
+        let messages = lines.filter_map(|line| messages::read(line.to_string().as_bytes(), 0.0));
+        let artifacts: Vec<Artifact> = messages
+            .filter_map(|message| match message.said {
+                Said::Artifact(artifact) => Some(artifact),
+                _ => None,
+            })
+            .collect();
+        let root = relative(&self.root, &tree).unwrap_or_default();
+        let places = Places { tree: &tree, target: &target, root: &root, started: (0, 0) };
+        for path in proofs::adopt(&artifacts, &mut self.volume.records, &places, &theirs) {
+            let place = join(&tree, &path);
+            files::date_back(&place).at(&place)?;
+        }
+        Ok(())
     }
 
     /// Returns the report of the dependency build as it is: the agent has written it, where nothing else could.
@@ -262,6 +291,8 @@ impl<'a> Build<'a> {
         let there = |path: &Path| files::read_if_there(path, LARGEST);
         match there(&from).at(&from)? {
             Some(text) if there(&to).ok().flatten().as_ref() != Some(&text) => {
+                let above = to.parent().unwrap_or(&self.root);
+                fs::create_dir_all(above).at(above)?;
                 files::replace(&to, &text).at(&to)
             }
             _ => Ok(()),
@@ -568,6 +599,8 @@ impl<'a> Build<'a> {
         files::copy(&from, &to).at(&from)?;
         let (id, path) = (self.id.clone(), self.out.join("build-id"));
         fs::write(&path, &id).at(&path)?;
+        let path = self.out.join("index");
+        fs::write(&path, index::render(&self.volume.records.index)).at(&path)?;
         self.volume.add_dependencies(&id);
         self.volume.write()?;
         let members = vec![

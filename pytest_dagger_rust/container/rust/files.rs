@@ -146,6 +146,11 @@ pub fn touch(path: &Path) -> io::Result<()> {
     set_time(path, None)
 }
 
+/// Dates a file to a time before anything was compiled.
+pub fn date_back(path: &Path) -> io::Result<()> {
+    set_time(path, Some((1, 0)))
+}
+
 fn set_time(path: &Path, time: Option<(i64, i64)>) -> io::Result<()> {
     const NOW: i64 = 0x3fff_ffff;
     const SYMLINK_NOFOLLOW: i32 = 0x100;

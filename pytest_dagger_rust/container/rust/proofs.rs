@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use crate::dep_info::{self, is_library};
 use crate::files::{self, changed};
+use crate::index::Index;
 use crate::messages::Artifact;
 use crate::sets::{self, bytes, Numbers, Set};
-use crate::volume::{Generation, Records};
+use crate::volume::{relative, Generation, Records};
 
 const LARGEST_DEP_INFO: u64 = 64 << 20;
 
@@ -58,6 +59,49 @@ pub fn prove<'a>(
     proofs.extend(records.proofs.iter().filter(|(stamp, _)| !seen.contains(stamp.as_bytes())).cloned());
     records.proofs = proofs;
     Ok(())
+}
+
+/// Takes over the artifacts of another build whose inputs, as its index `theirs` has them, are in the tree as they are
+/// there; returns the inputs.
+///
+/// Cargo puts programs, and the libraries it was asked for, in their place anew: those files are others then.
+pub fn adopt(artifacts: &[Artifact], records: &mut Records, places: &Places, theirs: &Index) -> Set {
+    let own: Vec<_> = artifacts.iter().filter(|artifact| artifact.folder(places.tree).is_some()).collect();
+    let (inner, others): (Vec<_>, Vec<_>) = own.into_iter().partition(|artifact| is_inner(artifact));
+    let changed: Set = others.iter().filter_map(|artifact| relative(&artifact.source, places.tree)).collect();
+    let mut infos = Infos::default();
+    let mut adopted = Set::new();
+    for artifact in inner {
+        let Some((file, stamp)) = artifact.files.first().and_then(|file| Some((file, Stamp::of(file)?)))
+        else {
+            continue;
+        };
+        let Some(inputs) = infos.inputs(file) else { continue };
+        let is_same = |path: &Vec<u8>| records.index.get(path) == theirs.get(path) && !changed.contains(path);
+        let found: Vec<Vec<u8>> = inputs
+            .iter()
+            .flat_map(|path| in_tree(path, places))
+            .filter(|path| records.index.contains_key(path) || theirs.contains_key(path))
+            .collect();
+        if !found.is_empty() && found.iter().all(is_same) {
+            adopted.extend(found);
+            records.proofs.push((stamp.text, records.generation));
+        }
+    }
+    adopted
+}
+
+fn is_inner(artifact: &Artifact) -> bool {
+    let folder = artifact.files.first().and_then(|file| file.parent()?.file_name());
+    folder.is_some_and(|name| name == "deps" || name == "out")
+}
+
+/// Returns the paths in the tree that an input of dep-info can mean: a relative one begins in the tree or in the root.
+fn in_tree(path: &[u8], places: &Places) -> Vec<Vec<u8>> {
+    let tree = places.tree.as_os_str().as_bytes();
+    let at_root = [places.root, b"/", path].concat();
+    let both = [Some(path), (!path.starts_with(b"/")).then_some(&at_root[..])];
+    both.into_iter().flatten().filter_map(|path| dep_info::below(path, tree)).collect()
 }
 
 struct Prover<'a> {
@@ -111,18 +155,13 @@ impl Prover<'_> {
         if since >= self.changes.last {
             return None;
         }
-        let (tree, root) = (self.places.tree.as_os_str().as_bytes(), self.places.root);
         if let Some(inputs) = self.infos.inputs(file) {
-            let both = inputs.iter().flat_map(|path| {
-                let is_relative = !path.starts_with(b"/");
-                let at_root = is_relative.then(|| [root, b"/", path].concat());
-                [Some(path.clone()), at_root].into_iter().flatten()
-            });
-            let mut below = both.filter_map(|path| dep_info::below(&path, tree));
+            let mut below = inputs.iter().flat_map(|path| in_tree(path, self.places));
             return below.find_map(|path| self.changes.at(&path, since));
         }
         if artifact.is_kind("custom-build") {
             // A build script is known by its source.
+            let tree = self.places.tree.as_os_str().as_bytes();
             let source = dep_info::below(artifact.source.as_os_str().as_bytes(), tree)?;
             return self.changes.at(&source, since);
         }

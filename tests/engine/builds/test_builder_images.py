@@ -104,6 +104,13 @@ def test_variables_of_a_build_are_no_names_of_ours(make_scenario: MakeScenario) 
     assert scenario.output(env=env) == f"{list(env.values())}\n".replace("'", '"')
 
 
+def test_an_older_toolchain_compiles_the_agent(make_scenario: MakeScenario, older_builder_image: str) -> None:
+    """And builds with it: the oldest that there is an image of."""
+    scenario = make_scenario(WORKSPACE)
+    scenario.builder = scenario.engine.client.container().from_(older_builder_image)
+    builds(scenario)
+
+
 @pytest.mark.parametrize(
     ("programs", "message"),
     [

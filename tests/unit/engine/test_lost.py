@@ -78,7 +78,7 @@ def test_an_engine_that_is_lost(error: Exception, reason: str) -> None:
 
 def test_an_answer_that_is_an_error() -> None:
     """The SDK makes its own error of it, without the ids of spans."""
-    errors = [{"message": "not found" + TRACE}, {"message": None}]
+    errors: list[dict[str, object]] = [{"message": "not found" + TRACE}, {"message": None}]
     error = exceptions.TransportQueryError("failed", errors=cast("Any", errors))
     assert raised_for(error) is error
     assert errors[0]["message"] == "not found"

@@ -216,7 +216,9 @@ def test_an_interrupt_while_the_session_opens(
     terminal = run_pytest(pytester.path, workers, "-p", "no:hypothesispytest", interrupt_when=has_begun)
     assert terminal.interrupted_at is not None, terminal.text
     assert terminal.ended_at - terminal.interrupted_at < 20
-    assert terminal.exit_code == pytest.ExitCode.INTERRUPTED, terminal.text
+    # Where it meets an `exec` of the SDK's import, Python ends by SIGINT itself, after all is done.
+    assert terminal.exit_code in {pytest.ExitCode.INTERRUPTED, -signal.SIGINT}, terminal.text
+    assert "KeyboardInterrupt" in terminal.text
     assert "Traceback" not in terminal.text
     assert "INTERNALERROR" not in terminal.text
     assert run.processes == []
