@@ -112,13 +112,14 @@ def disk_entries(
 
 def is_left_out(excludes: Sequence[str]) -> Callable[[str], bool]:
     """Return whether `excludes` leaves out the file of a path, or a folder that it lies in."""
-    is_excluded = _Excludes(excludes)
+    is_excluded = _Excludes(excludes, set())
 
     def answer(path: str) -> bool:
         parts = path.split("/")
         ends = range(1, len(parts) + 1)
         return any(
-            is_excluded(parts[end - 1], "/".join(parts[:end]), is_folder=end < len(parts)) for end in ends
+            is_excluded(parts[end - 1], "/".join(parts[:end]), is_folder=end < len(parts), is_vendored=False)
+            for end in ends
         )
 
     return answer
