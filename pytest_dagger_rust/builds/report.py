@@ -26,7 +26,8 @@ class BuildReport:
     `cache_reasons` says why, for those that were emptied or not used for a reason.
     `timings` says when each package was compiled. `sizes` has the bytes of each binary and of the target directory,
     and, as of the dependency build, of the dependencies and the downloaded packages. `rewritten` are the sources that
-    build scripts changed: restored after the build, so only its binaries contain the change.
+    build scripts changed: restored after the build, so only its binaries contain the change. `withheld` are the files
+    and folders that were not sent to the engine, because they may hold secrets.
     """
 
     compiled: tuple[str, ...]
@@ -41,6 +42,7 @@ class BuildReport:
     timings: tuple[Timing, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict[str, int])
     rewritten: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> int:
