@@ -132,18 +132,21 @@ def test_an_engine_of_another_version(
 def test_an_engine_that_is_lost(cli: Cli, project: Project) -> None:
     """A query whose engine goes away fails at once, not after retries, and so do those after it."""
     source = """
+import time
 import pytest
 from pytest_dagger_rust import EngineUnavailable
 
 async def test_lost(dagger_client):
+    begun = time.monotonic()
     with pytest.raises(EngineUnavailable, match="^The connection to the Dagger engine was lost: .+\\n  Run the tests"):
         await dagger_client.container().with_exec(["vanish"]).stdout()
     with pytest.raises(EngineUnavailable):
         await dagger_client.version()
+    # The SDK's retries take 15.
+    assert time.monotonic() - begun < 7
 """
     result = project.pytest(any=source)
     result.assert_outcomes(passed=1)
-    assert result.duration < 10
     assert cli.journal[-1] == "vanished"
 
 
