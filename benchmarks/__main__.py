@@ -31,7 +31,6 @@ def measure_all(names: list[str]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
         if RIPGREP.name in names:
-            # First, because a process begins with the memory of the one that starts it.
             surroundings = measure_surroundings(RIPGREP, made(folder / "surroundings"))
             keep("surroundings", dataclasses.asdict(surroundings))
             keep("runs", runs.results())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import sys
@@ -9,6 +10,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from benchmarks.memory import peak
 from benchmarks.timing import seconds_of
 from pytest_dagger_rust import RustWorkspace
 
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
 # Without hypothesis, which this project's own tests need and most users' environments do not have.
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:hypothesispytest")
 INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
+# The tests run where this package is not.
+PEAK = f"from pathlib import Path\n\n{inspect.getsource(peak)}\n"
 TEST = """\
-import json, pathlib, resource, time
+import json, pathlib, time
 
 import pytest
 
@@ -34,7 +38,7 @@ def timed(_dagger_engine, cached_rust_build_factory):
 async def test_program(timed, cached_rust_build):
     await cached_rust_build.run("{binary}", "--version", check=True)
     report = cached_rust_build.report
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory = peak()
     said = {{"fixture": timed, "steps": dict(report.steps), "compiled": report.compiled, "memory": memory}}
     # Beside the workspace, not in it: a new file in it is a new tree.
     pathlib.Path("../report.json").write_text(json.dumps(said))
@@ -51,12 +55,12 @@ class Peer(Protocol):
         ...
 
 
-FLOOR = """\
-import pathlib, resource
+FLOOR = f"""\
+import pathlib
 import dagger
-
+{PEAK}
 def test_floor():
-    pathlib.Path("memory").write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+    pathlib.Path("memory").write_text(str(peak()))
 """
 
 
@@ -88,7 +92,7 @@ class Plugin:
 
     def seconds(self, root: Path) -> float:
         """Run pytest; `report` then has what the build said of itself."""
-        (root / "test_program.py").write_text(TEST.format(binary=self.workload.binary))
+        (root / "test_program.py").write_text(PEAK + TEST.format(binary=self.workload.binary))
         (root / "pytest.ini").write_text(INI)
         seconds = seconds_of([*PYTEST, "test_program.py"], root)
         self.report = json.loads((root.parent / "report.json").read_text())

@@ -7,7 +7,6 @@ of one that has only imported the package.
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.memory import peak
 from benchmarks.timing import seconds_of, table
 
 REPEATS = 3
@@ -93,11 +93,11 @@ def measure_here(root: Path) -> None:
     """Print what one model and its skeleton take in this process: seconds, of them at work, and megabytes."""
     from pytest_dagger_rust.workspace import RustWorkspace  # noqa: PLC0415 - so that imports are not measured
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     started, worked = time.perf_counter(), time.process_time()
     RustWorkspace.load(root).skeleton()
     seconds = time.perf_counter() - started, time.process_time() - worked
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    after = peak()
     print(*seconds, (after - before) / 1024)
 
 

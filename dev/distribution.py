@@ -9,7 +9,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from dev.stack.settings import CHECKOUT, StackError
-from dev.stack.shell import run, say
+from dev.stack.shell import main, run
 
 PYTHON = Path(sys.executable)
 TOOLS = PYTHON.parent
@@ -59,8 +59,4 @@ def _check_installed(wheel: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        check()
-    except StackError as error:
-        say(f"distribution: error: {error}")
-        sys.exit(1)
+    main("distribution", check)

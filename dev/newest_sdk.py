@@ -10,8 +10,8 @@ from pathlib import Path
 
 import tomli
 
-from dev.stack.settings import CHECKOUT, Settings, StackError, content_key
-from dev.stack.shell import run, say
+from dev.stack.settings import CHECKOUT, Settings, content_key
+from dev.stack.shell import main, run
 
 GROUP = "newest-sdk"
 PYTHON = Path(sys.executable)
@@ -60,8 +60,4 @@ def _relative(path: Path, start: Path) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        check_types()
-    except StackError as error:
-        say(f"newest SDK: error: {error}")
-        sys.exit(1)
+    main("newest SDK", check_types)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dev.stack import packages
 from dev.stack.settings import CHECKOUT, StackError, content_key
-from dev.stack.shell import run, say, step
+from dev.stack.shell import main, run, step
 
 FOLDER = CHECKOUT / ".venv"
 STAMP = FOLDER / "installed"
@@ -61,8 +61,4 @@ def _install() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        ensure()
-    except StackError as error:
-        say(f"venv: error: {error}")
-        sys.exit(1)
+    main("venv", ensure)

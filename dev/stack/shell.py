@@ -13,13 +13,22 @@ from typing import TYPE_CHECKING
 from dev.stack.settings import StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
 
 def say(message: str) -> None:
     """Tell the user something; standard output stays free for what a program may read."""
     print(message, file=sys.stderr, flush=True)
+
+
+def main(name: str, function: Callable[[], object]) -> None:
+    """Call a program's function; an error of the stack's is its last line, and exit code 1."""
+    try:
+        function()
+    except StackError as error:
+        say(f"{name}: error: {error}")
+        sys.exit(1)
 
 
 @contextmanager

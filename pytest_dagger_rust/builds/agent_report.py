@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -65,7 +65,7 @@ class Record:
 
     program: str
     folder: str
-    environment: dict[str, str]
+    environment: dict[str, str] = field(repr=False)
     triple: str = ""
     arguments: tuple[str, ...] = ()
     listed: str = ""

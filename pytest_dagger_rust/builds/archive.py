@@ -8,6 +8,7 @@ file of the tree; `packed` lists the paths whose content is in this archive. The
 from __future__ import annotations
 
 import errno
+import fnmatch
 import hashlib
 import io
 import os
@@ -19,18 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from pytest_dagger_rust.errors import ConfigurationError, WorkspaceError
+from pytest_dagger_rust.skeleton import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import IO
 
     from pathspec import GitIgnoreSpec
-
-# Folders that hold no input of a build. Cargo's target directory and most tools' caches mark themselves with a
-# CACHEDIR.TAG (https://bford.info/cachedir/), so they need no name here; `target` may be a module of the user's.
-DEFAULT_EXCLUDES = frozenset(
-    {".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".venv", ".tox", ".nox"}
-)
 
 Kind = Literal["-", "x", "l"]
 
@@ -82,43 +78,48 @@ def text_entries(files: Iterable[tuple[str, str]]) -> Iterator[Entry]:
     return (entry_of(path, text.encode()) for path, text in files)
 
 
-def disk_entries(base: Path, folder: Path, excludes: Sequence[str] = ()) -> Iterator[Entry]:
+def disk_entries(
+    base: Path, folder: Path, excludes: Sequence[str] = (), withheld: set[str] | None = None
+) -> Iterator[Entry]:
     """Return entries for everything below `folder`, named relative to `base`.
 
-    Cache folders, folders of version control and whatever `excludes` matches are left out. The patterns are those of a
-    .gitignore file in `folder`.
+    Cache folders, folders of version control, what is made to hold secrets and whatever `excludes` matches are left
+    out. The patterns are those of a .gitignore file in `folder`. Paths that may hold secrets are added to `withheld`.
 
     Raises ConfigurationError for what is not a pattern, and WorkspaceError for a name that no archive can carry and
     for a file that cannot be read.
     """
     prefix = "" if folder == base else f"{folder.relative_to(base).as_posix()}/"
-    is_excluded = _Excludes(excludes)
-    pending = [""]
+    is_excluded = _Excludes(excludes, set() if withheld is None else withheld)
+    pending = [("", False)]
     while pending:
-        inner = pending.pop()
+        inner, is_vendored = pending.pop()
         children = _children(folder / inner)
-        if inner and any(child.name == "CACHEDIR.TAG" for child in children):
+        names = {child.name for child in children}
+        if inner and "CACHEDIR.TAG" in names:
             continue
+        # Downloaded by `cargo vendor`: public, and cargo compares every file's checksum.
+        is_vendored = is_vendored or ".cargo-checksum.json" in names
         for child in children:
-            path = inner + child.name
-            is_folder = child.is_dir(follow_symlinks=False)
-            if is_excluded(child.name, path, is_folder=is_folder):
+            path, is_folder = inner + child.name, child.is_dir(follow_symlinks=False)
+            if is_excluded(child.name, path, is_folder=is_folder, is_vendored=is_vendored):
                 continue
             if is_folder:
-                pending.append(f"{path}/")
+                pending.append((f"{path}/", is_vendored))
             elif entry := _disk_entry(prefix + path, child.path):
                 yield entry
 
 
 def is_left_out(excludes: Sequence[str]) -> Callable[[str], bool]:
     """Return whether `excludes` leaves out the file of a path, or a folder that it lies in."""
-    is_excluded = _Excludes(excludes)
+    is_excluded = _Excludes(excludes, set())
 
     def answer(path: str) -> bool:
         parts = path.split("/")
         ends = range(1, len(parts) + 1)
         return any(
-            is_excluded(parts[end - 1], "/".join(parts[:end]), is_folder=end < len(parts)) for end in ends
+            is_excluded(parts[end - 1], "/".join(parts[:end]), is_folder=end < len(parts), is_vendored=False)
+            for end in ends
         )
 
     return answer
@@ -154,21 +155,32 @@ class _Excludes:
     A pattern that names a default undoes it, as `!node_modules`; one such as `!*` does not.
     """
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        named = {
-            pattern.rstrip("/").rpartition("/")[2].lstrip("!") for pattern in patterns if pattern[:1] == "!"
-        }
-        self._defaults = DEFAULT_EXCLUDES - named
+    def __init__(self, patterns: Sequence[str], withheld: set[str]) -> None:
+        negated = [pattern[1:].rstrip("/") for pattern in patterns if pattern[:1] == "!"]
+        named = {pattern.rpartition("/")[2] for pattern in negated}
+        self._defaults = left_out.FOLDERS - named
         # pathspec compares files alone, and takes `a/**/` to match those in `a`; git does not.
         rules = [
-            re.sub(r"(^|/)\*\*/$", r"\1**/*/", rule) for rule in (*(DEFAULT_EXCLUDES & named), *patterns)
+            re.sub(r"(^|/)\*\*/$", r"\1**/*/", rule) for rule in (*(left_out.FOLDERS & named), *patterns)
         ]
         self._files = _spec(rules) if patterns else None
         self._folders = _spec([rule.rstrip("/") for rule in rules]) if patterns else None
+        self._wanted = [(rule.rpartition("/")[2], _spec([rule])) for rule in negated if rule.strip("*/")]
+        self._withheld = withheld
 
-    def __call__(self, name: str, path: str, *, is_folder: bool) -> bool:
+    def __call__(self, name: str, path: str, *, is_folder: bool, is_vendored: bool) -> bool:
         spec = self._folders if is_folder else self._files
-        return name in self._defaults or (spec is not None and spec.match_file(path))
+        if name in self._defaults or (spec is not None and spec.match_file(path)):
+            return True
+        is_secret = not is_vendored and left_out.is_secret(name, is_folder=is_folder)
+        if not is_secret or self._is_wanted(name, path):
+            return False
+        self._withheld.add(path)
+        return True
+
+    def _is_wanted(self, name: str, path: str) -> bool:
+        # A pattern for a folder around it does not mean a secret in it.
+        return any(fnmatch.fnmatchcase(name, last) and spec.match_file(path) for last, spec in self._wanted)
 
 
 def _spec(patterns: Sequence[str]) -> GitIgnoreSpec:
@@ -261,7 +273,9 @@ def pack(
 
 
 def write(entries: Iterable[Entry], folder: Path, members: Mapping[str, bytes]) -> tuple[Path, str]:
-    """Write `members` and the entries' contents as one tar, and give its path and digest.
+    """Write `members` and the entries' contents as one tar, and return its path and digest.
+
+    Other users of this machine must not be able to enter `folder`: sources may be private.
 
     Raises ChangedWhilePackingError.
     """
@@ -272,6 +286,8 @@ def write(entries: Iterable[Entry], folder: Path, members: Mapping[str, bytes]) 
                 _add_file(tar, name, len(content), io.BytesIO(content))
             for entry in entries:
                 _add(tar, entry)
+        # Any user's programs read it in the container. On this machine the folder keeps it private.
+        unfinished.chmod(0o644)
         with unfinished.open("rb") as written:
             digest, _ = _digest_of(written.fileno(), _CHUNK)
         archive = folder / f"{digest}.tar"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +30,10 @@ _KEPT = 4
 
 _TRIES = 5
 
+# Seconds after which what is unfinished is nobody's, and after which what was sent of a workspace is forgotten.
+_HOUR = 3600
+_MONTH = 30 * 24 * _HOUR
+
 
 @dataclass(frozen=True)
 class Base:
@@ -34,6 +41,24 @@ class Base:
 
     path: Path
     lines: frozenset[bytes]
+
+
+def folder_of(cache: Path | None, root: Path) -> Path | None:
+    """Return the folder in `cache` for what was sent of the workspace at `root`; delete those not used for a month."""
+    if cache is None:
+        return None
+    own = cache / f"sent-{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}"
+    for folder in cache.glob("sent-*"):
+        if folder != own and _is_older(folder, _MONTH):
+            shutil.rmtree(folder, ignore_errors=True)
+    return own
+
+
+def _is_older(path: Path, seconds: float) -> bool:
+    try:
+        return path.stat().st_mtime < time.time() - seconds
+    except FileNotFoundError:
+        return False
 
 
 def pack_tree(entries: Callable[[], Iterable[Entry]], folder: Path, cache: Path | None = None) -> Archive:
@@ -56,6 +81,7 @@ def _pack(entries: Sequence[Entry], folder: Path, cache: Path | None) -> Archive
     size = sum(entry.size for entry in entries)
     if cache is None or size < SMALL:
         return archive.pack(entries, folder)
+    _make_private(cache)
     base = load(cache)
     if base is None or _changed(entries, base) > LARGEST_CHANGE * size:
         base = _keep(entries, cache)
@@ -65,6 +91,13 @@ def _pack(entries: Sequence[Entry], folder: Path, cache: Path | None) -> Archive
     for old in _newest_first(sent, "*.tar")[_KEPT:]:
         old.unlink(missing_ok=True)
     return packed
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder that only this user can enter, and note that it is in use."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    os.utime(folder)
 
 
 def _changed(entries: Iterable[Entry], base: Base) -> int:
@@ -82,7 +115,6 @@ def load(cache: Path) -> Base | None:
 
 
 def _keep(entries: Sequence[Entry], cache: Path) -> Base:
-    cache.mkdir(parents=True, exist_ok=True)
     path, digest = archive.write(entries, cache, {})
     lines = frozenset(entry.line for entry in entries)
     unfinished = cache / f"{os.getpid()}.part"
@@ -92,7 +124,17 @@ def _keep(entries: Sequence[Entry], cache: Path) -> Base:
     # Another session may be sending the one before; those before that are nobody's.
     for old in _newest_first(cache)[2:]:
         _forget(old)
+    _delete_leftovers(cache)
     return Base(path, lines)
+
+
+def _delete_leftovers(cache: Path) -> None:
+    """Delete what processes that were killed have left."""
+    archives = (path for path in cache.glob("*.tar") if not path.with_suffix(".index").exists())
+    for path in (*archives, *cache.rglob("*.part")):
+        # A younger one may be another process' that is writing it.
+        if _is_older(path, _HOUR):
+            path.unlink(missing_ok=True)
 
 
 def forget_all(cache: Path) -> None:

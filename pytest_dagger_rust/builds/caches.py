@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import fcntl
 import hashlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from pytest_dagger_rust.builds.file_lock import async_file_lock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -60,10 +60,7 @@ class Caches:
             yield
             return
         self.turns.mkdir(parents=True, exist_ok=True)
-        with (self.turns / f"{name}.lock").open("w") as file:
-            # Not blocking, because a blocked wait could not be cancelled. It ends with the process that holds the lock.
-            while not _locked(file.fileno()):  # noqa: ASYNC110 - another process sets no event
-                await asyncio.sleep(0.05)
+        async with async_file_lock(self.turns / f"{name}.lock"):
             yield
 
     def summary(
@@ -116,11 +113,3 @@ class Caches:
         # Another engine has caches of its own.
         engine = os.environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST", "")
         return folder / f"built-{volume}-{hashlib.sha256(engine.encode()).hexdigest()[:8]}"
-
-
-def _locked(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

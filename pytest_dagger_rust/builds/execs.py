@@ -52,6 +52,8 @@ class BuildRequest:
     tests: bool = False
     libc: str = agent.STATIC
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    # What is not sent, because it may hold secrets; found while the sources are read.
+    withheld: set[str] = field(default_factory=set[str])
 
     def program(self) -> dagger.File:
         """Return the half of the agent that builds."""

@@ -112,6 +112,17 @@ async def _explained(
     )
 
 
+def with_withheld(error: RustBuildError, withheld: Collection[str]) -> RustBuildError:
+    """Return the error with a note about files that were not sent, which the build may have missed."""
+    if not withheld:
+        return error
+    note = (
+        f"Not sent to the engine, because they may hold secrets: {', '.join(sorted(withheld))}.\n"
+        "  If the build needs one, add its name to dagger_rust_source_excludes with an exclamation mark in front."
+    )
+    return RustBuildError(f"{error}\n\n{note}", diagnostics=error.diagnostics)
+
+
 _FAILED_PACKAGE = re.compile(r"(?:custom build command for|could not compile) `(?P<name>[^`\s]+)")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from pytest_dagger_rust.builds.variables import Variables
+from pytest_dagger_rust.container.variables import check_variables
 from pytest_dagger_rust.errors import ConfigurationError, nearest
 
 if TYPE_CHECKING:
@@ -155,16 +156,9 @@ def _check_bool(option: str, value: object) -> bool:
     return value
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
 def _checked_env(env: Mapping[str, str]) -> dict[str, str]:
-    for name, value in env.items():
-        # Values come from conftests without types, where an int slips in easily.
-        if not _is_text(value):
-            msg = f"CargoOptions: env {name} has {value!r}; environment variables are text, write {str(value)!r}."
-            raise ConfigurationError(msg)
+    check_variables("CargoOptions: env", env)
+    for name in env:
         if not _ENV_NAME.fullmatch(name):
             msg = f"CargoOptions: env has {name!r}, which is not a name for an environment variable."
             raise ConfigurationError(msg)

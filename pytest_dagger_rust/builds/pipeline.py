@@ -40,6 +40,7 @@ from pytest_dagger_rust.builds.failures import (
     cargo_failure,
     engine_errors,
     is_about_others,
+    with_withheld,
 )
 from pytest_dagger_rust.builds.outcome import build_report, layer_of
 from pytest_dagger_rust.builds.source_tree import (
@@ -50,7 +51,7 @@ from pytest_dagger_rust.builds.source_tree import (
 )
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.diagnostics import lines_of
-from pytest_dagger_rust.errors import DaggerRustError
+from pytest_dagger_rust.errors import DaggerRustError, RustBuildError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -138,7 +139,7 @@ def _finished_report(request: BuildRequest, volume: str, said: AgentReport, star
     report, layer = build_report(said, request.run_id, started), layer_of(said)
     states = request.caches.summary(volume, layer, report.caches)
     request.caches.remember(volume, layer)
-    return replace(report, caches=states)
+    return replace(report, caches=states, withheld=tuple(sorted(request.withheld)))
 
 
 class _Output(NamedTuple):
@@ -156,14 +157,17 @@ async def _run(request: BuildRequest, volume: str) -> _Output:
     base, root = tree_base(request.workspace, outside)
     user, builder = await request.builder.user(), await _with_toolchain(request)
     step = Step(request, volume, base, root, user, builder)
+    cache = base_archive.folder_of(request.caches.folder, request.workspace.root)
     dependencies = _dependencies(step, skeleton, outside)
     try:
-        return await _run_execs(step, dependencies, _packed(step, outside, request.caches.folder))
+        return await _run_execs(step, dependencies, _packed(step, outside, cache))
     except SourcesChangedError:
-        if request.caches.folder is None:
+        if cache is None:
             raise
-        base_archive.forget_all(request.caches.folder)
+        base_archive.forget_all(cache)
         return await _run_execs(step, dependencies, _packed(step, outside, None))
+    except RustBuildError as error:
+        raise with_withheld(error, request.withheld) from None
 
 
 async def _run_execs(step: Step, dependencies: Exec, packed: archive.Archive) -> _Output:
@@ -221,7 +225,7 @@ def _packed(step: Step, outside: Sequence[str], cache: Path | None) -> archive.A
     request = step.request
 
     def entries() -> Iterator[archive.Entry]:
-        return source_entries(request.workspace, request.excludes, step.base, outside)
+        return source_entries(request.workspace, request.excludes, step.base, outside, request.withheld)
 
     return base_archive.pack_tree(entries, request.folder, cache)
 

@@ -21,11 +21,13 @@ class BuildReport:
     `compiled` and `fresh` are names of packages, in cargo's order; a package that is compiled twice appears twice.
     `seconds` is the whole build as the caller waited for it, `steps` the seconds of each step in the containers.
     `cached` is True if the engine returned an earlier, equal build. `reasons` says why each package was compiled.
-    `caches` says whether each cache was kept, new, cleared on request, emptied, dropped by the engine, or not used;
+    `caches` says what became of each cache: kept, new, pulled, cleared on request, emptied, dropped by the engine, or
+    not used.
     `cache_reasons` says why, for those that were emptied or not used for a reason.
     `timings` says when each package was compiled. `sizes` has the bytes of each binary and of the target directory,
     and, as of the dependency build, of the dependencies and the downloaded packages. `rewritten` are the sources that
-    build scripts changed: restored after the build, so only its binaries contain the change.
+    build scripts changed: restored after the build, so only its binaries contain the change. `withheld` are the files
+    and folders that were not sent to the engine, because they may hold secrets.
     """
 
     compiled: tuple[str, ...]
@@ -40,6 +42,7 @@ class BuildReport:
     timings: tuple[Timing, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict[str, int])
     rewritten: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> int:

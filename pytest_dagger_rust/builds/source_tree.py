@@ -59,13 +59,20 @@ def source_tree(workspace: RustWorkspace, excludes: Sequence[str]) -> tuple[Path
 
 
 def source_entries(
-    workspace: RustWorkspace, excludes: Sequence[str], base: Path, outside: Sequence[str]
+    workspace: RustWorkspace,
+    excludes: Sequence[str],
+    base: Path,
+    outside: Sequence[str],
+    withheld: set[str] | None = None,
 ) -> Iterator[archive.Entry]:
-    """Return everything in the workspace's root, and below the paths outside of it."""
+    """Return everything in the workspace's root, and below the paths outside of it.
+
+    Paths that are left out because they may hold secrets are added to `withheld`.
+    """
     root = workspace.root
-    yield from archive.disk_entries(base, root, excludes)
+    yield from archive.disk_entries(base, root, excludes, withheld)
     for path in (Path(os.path.normpath(root / path)) for path in outside):
         if path.is_dir():
-            yield from archive.disk_entries(base, path, excludes)
+            yield from archive.disk_entries(base, path, excludes, withheld)
         elif entry := archive.disk_entry(base, path):
             yield entry

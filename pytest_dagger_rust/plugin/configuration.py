@@ -145,7 +145,7 @@ def _ini_value(config: pytest.Config, setting: Setting) -> Any:
         return config.getini(setting.ini)
     except (TypeError, ValueError, pytest.UsageError) as error:
         # Some releases of pytest put the file and the name in front.
-        reason = str(error).rpartition(f"'{setting.ini}' ")[2]
+        reason = "cannot be read" if setting.is_secret else str(error).rpartition(f"'{setting.ini}' ")[2]
         msg = f"pytest-dagger-rust: ini option {setting.ini}: {reason}; it takes {setting.takes}."
         raise pytest.UsageError(msg) from None
 

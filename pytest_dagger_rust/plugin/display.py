@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,28 +28,41 @@ class BuildReporting:
         self._config = config
         self._is_worker = is_worker(config)
         self._waited = 0.0
+        # Made when there is something to show: loading what they need takes time.
+        self._progress: Progress | None = None
+        self._build_log: BuildLog | None = None
         self._workers_builds: list[BuildFacts] = []
         self._workers_waits: list[tuple[str, float]] = []
         self._workers_notes: list[str] = []
         self._current: tuple[str, tuple[str, int | None, str]] | None = None
 
-    @functools.cached_property
+    @property
     def progress(self) -> Progress:
         """The waits of this process, and of its workers if it is the controller."""
+        if self._progress is None:
+            self._progress = self._make_progress()
+        return self._progress
+
+    def _make_progress(self) -> Progress:
         from pytest_dagger_rust.plugin.terminal import display_for  # noqa: PLC0415
         from pytest_dagger_rust.report.progress import Progress  # noqa: PLC0415
 
         return Progress(lambda: display_for(self._config, self._resume))
 
-    @functools.cached_property
+    @property
     def build_log(self) -> BuildLog:
         """The builds of this process."""
+        if self._build_log is None:
+            self._build_log = self._make_build_log()
+        return self._build_log
+
+    def _make_build_log(self) -> BuildLog:
         from pytest_dagger_rust.report.build_log import BuildLog  # noqa: PLC0415
 
         return BuildLog(controller_of(self._config) or self.progress)
 
     def _paused(self) -> AbstractContextManager[None]:
-        return self.progress.paused() if "progress" in vars(self) else contextlib.nullcontext()
+        return self._progress.paused() if self._progress is not None else contextlib.nullcontext()
 
     def _resume(self) -> None:
         # With workers, no line of pytest's waits for the end of a test.
@@ -87,8 +99,8 @@ class BuildReporting:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Read what a worker built, and end its waits in case it died."""
-        if "progress" in vars(self):
-            self.progress.forget(node.gateway.id)
+        if self._progress is not None:
+            self._progress.forget(node.gateway.id)
         sent = getattr(node, "workeroutput", {}).get(_WORKERS_BUILDS)
         if sent is not None:
             from pytest_dagger_rust.report.facts import BuildFacts  # noqa: PLC0415
@@ -101,12 +113,12 @@ class BuildReporting:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Stop progress, and pass on what was built: to the controller, or to files and tables."""
         self._stop()
-        if self._is_worker and "build_log" in vars(self):
+        if self._is_worker and self._build_log is not None:
             output: dict[str, Any] = getattr(self._config, "workeroutput", {})
             output[_WORKERS_BUILDS] = {
                 "builds": [build.plain() for build in self._builds()],
-                "waits": self.build_log.waits,
-                "notes": self.build_log.notes,
+                "waits": self._build_log.waits,
+                "notes": self._build_log.notes,
             }
         elif self._has_built:
             from pytest_dagger_rust.plugin import ending  # noqa: PLC0415 - only for runs that build
@@ -123,21 +135,21 @@ class BuildReporting:
 
     @property
     def _has_built(self) -> bool:
-        return bool(self._workers_builds) or ("build_log" in vars(self) and bool(self.build_log.builds))
+        return bool(self._workers_builds) or (self._build_log is not None and bool(self._build_log.builds))
 
     def _builds(self) -> list[BuildFacts]:
         from pytest_dagger_rust.report.facts import facts_of, merged  # noqa: PLC0415
 
-        own = map(facts_of, self.build_log.builds) if "build_log" in vars(self) else ()
+        own = map(facts_of, self._build_log.builds) if self._build_log is not None else ()
         return merged([*own, *self._workers_builds])
 
     def _notes(self) -> list[str]:
-        own = self.build_log.notes if "build_log" in vars(self) else []
+        own = self._build_log.notes if self._build_log is not None else []
         return list(dict.fromkeys([*own, *self._workers_notes]))
 
     def _waits(self) -> list[tuple[str, float]]:
         longest: dict[str, float] = {}
-        own = self.build_log.waits if "build_log" in vars(self) else []
+        own = self._build_log.waits if self._build_log is not None else []
         for what, seconds in [*own, *self._workers_waits]:
             longest[what] = max(seconds, longest.get(what, 0.0))
         return list(longest.items())
@@ -147,8 +159,8 @@ class BuildReporting:
         self._stop()
 
     def _seconds_waited(self) -> float:
-        return self.build_log.waited if "build_log" in vars(self) else 0.0
+        return self._build_log.waited if self._build_log is not None else 0.0
 
     def _stop(self) -> None:
-        if "progress" in vars(self):
-            self.progress.stop()
+        if self._progress is not None:
+            self._progress.stop()

@@ -76,6 +76,8 @@ def _write(reporter: pytest.TerminalReporter, builds: Sequence[BuildFacts], *, s
         reporter.write_line(line)
     if written := rewritten(builds):
         reporter.write_line(written)
+    if unsent := withheld(builds):
+        reporter.write_line(unsent)
     warnings = list(dict.fromkeys(f for b in builds for f in b.findings if f.level == "warning"))
     if warnings and show_warnings:
         coloured = reporter.hasmarkup
@@ -92,6 +94,17 @@ def rewritten(builds: Sequence[BuildFacts]) -> str:
     paths = list(dict.fromkeys(path for build in builds for path in build.rewritten))
     if not paths:
         return ""
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    files = f"{', '.join(paths[:3])}{more}"
-    return f"build scripts changed {files}; the binaries contain the changes, the next build starts from your files"
+    binaries = "the binaries contain the changes, the next build starts from your files"
+    return f"build scripts changed {_first(paths)}; {binaries}"
+
+
+def withheld(builds: Sequence[BuildFacts]) -> str:
+    """Return a line about files that were not sent, because they may hold secrets; empty if there were none."""
+    paths = list(dict.fromkeys(path for build in builds for path in build.withheld))
+    if not paths:
+        return ""
+    return f"not sent to the engine, they may hold secrets: {_first(paths)}; to send one, add !NAME to source_excludes"
+
+
+def _first(paths: Sequence[str]) -> str:
+    return f"{', '.join(paths[:3])}{f' and {len(paths) - 3} more' if len(paths) > 3 else ''}"

@@ -15,6 +15,7 @@ import pytest
 from pytest_dagger_rust.builds.images import default_builder_image, default_runtime_image
 from pytest_dagger_rust.errors import ConfigurationError, EngineUnavailable
 from pytest_dagger_rust.plugin import marks
+from pytest_dagger_rust.plugin.own_files import with_own_files
 from pytest_dagger_rust.plugin.state import REPORTING_KEY, SETTINGS_KEY
 from pytest_dagger_rust.plugin.xdist import controller_of, run_id
 from pytest_dagger_rust.rust_tests.selection import selected_packages
@@ -160,7 +161,7 @@ def _rust_tests(  # pyright: ignore[reportUnusedFunction]
             rust_test_options,
             builder=rust_builder_container,
             runner=rust_test_container,
-            excludes=rust_source_excludes,
+            excludes=with_own_files(rust_source_excludes, pytestconfig, rust_workspace.root),
             caches=_rust_caches,
         )
         done(build)
@@ -253,7 +254,7 @@ def cached_rust_build_factory(
         rust_cargo_options,
         builder=rust_builder_container,
         runtime=rust_runtime_container,
-        excludes=rust_source_excludes,
+        excludes=with_own_files(rust_source_excludes, pytestconfig, rust_workspace.root),
         observer=pytestconfig.stash[REPORTING_KEY].build_log,
         caches=_rust_caches,
         folder=pytestconfig.rootpath,

@@ -96,7 +96,7 @@ def _others(config: pytest.Config, settings: Settings) -> Iterator[str]:
         if setting.name in settings.sources and setting.name not in _FIXTURES:
             source = _source(config, settings, setting.name)
             value = settings[setting.name]
-            shown = _names(value) if setting.name == "build_env" else _shown(value)
+            shown = _names(value) if setting.is_secret else _shown(value)
             yield f"{setting.name}={shown} ({source})"
 
 

@@ -29,6 +29,13 @@ FIXTURE = "_rust_build_options"
 _KNOWN: pytest.StashKey[dict[str, dict[str, Any]]] = pytest.StashKey()
 
 
+class _Parameter(dict[str, Any]):
+    """The options of markers, as `pytest --setup-show` prints them: without the values of variables."""
+
+    def __repr__(self) -> str:
+        return parameter_id(self) or ""
+
+
 def mark_rust_build(**options: Unpack[CargoOptionChanges]) -> pytest.MarkDecorator:
     """Return `pytest.mark.rust_build(**options)`, with the options known to type checkers and editors."""
     return pytest.mark.rust_build(**options)
@@ -62,7 +69,7 @@ def _options(marks: Iterable[pytest.Mark]) -> dict[str, Any]:
     for mark in reversed(list(marks)):
         if mark.args:
             raise ConfigurationError(
-                f"it takes options by name only, as in features=['tls'], not {mark.args[0]!r}."
+                f"it takes options by name only, as in features=['tls'], not a {type(mark.args[0]).__name__}."
             )
         options.update(mark.kwargs)
     with_changes(CargoOptions(), options)
@@ -97,7 +104,8 @@ def _asks_for_the_original(metafunc: pytest.Metafunc) -> bool:
 
 def _same(config: pytest.Config, options: dict[str, Any]) -> dict[str, Any]:
     # Equal options are one object: pytest keeps a session fixture for as long as its parameter is the same.
-    return config.stash.setdefault(_KNOWN, {}).setdefault(repr(sorted(options.items())), options)
+    key = repr(sorted(options.items()))
+    return config.stash.setdefault(_KNOWN, {}).setdefault(key, _Parameter(options))
 
 
 def check_item(item: pytest.Item) -> None:
@@ -122,7 +130,8 @@ def requested(parameter: object, marked: Mapping[str, Any]) -> tuple[CargoOption
         return parameter, dict(marked)
     if not isinstance(parameter, Mapping):
         raise ConfigurationError(
-            f"cached_rust_build has the parameter {parameter!r}; it takes cargo options, as {{'features': ['tls']}}."
+            f"cached_rust_build has a parameter of type {type(parameter).__name__}; it takes cargo options, as "
+            "{'features': ['tls']}."
         )
     return None, {**marked, **cast("Mapping[str, Any]", parameter)}
 
@@ -134,13 +143,14 @@ def parameter_id(parameter: object) -> str | None:
     if not isinstance(parameter, Mapping):
         return None
     options = cast("Mapping[str, Any]", parameter)
-    return ",".join(f"{name}={_value_id(value)}" for name, value in options.items()) or "default"
+    return ",".join(f"{name}={_value_id(name, value)}" for name, value in options.items()) or "default"
 
 
-def _value_id(value: object) -> str:
-    if isinstance(value, Mapping):
-        # Variables: their values may be secrets.
-        return "+".join(map(str, cast("Mapping[object, object]", value)))
+def _value_id(name: str, value: object) -> str:
+    if name == "env":
+        # The values of variables may be secrets.
+        names = cast("Mapping[object, object]", value) if isinstance(value, Mapping) else ("...",)
+        return "+".join(str(variable).partition("=")[0] for variable in names)
     return (
         "+".join(map(str, cast("Iterable[object]", value)))
         if isinstance(value, (list, tuple))

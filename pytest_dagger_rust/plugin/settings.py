@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ _TAKES = {
     "folder": "the path of a folder",
     "file": "the path of a file",
 }
+
+_PAIR = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=", re.ASCII)
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -70,6 +73,11 @@ class Setting:
     def ini(self) -> str:
         """The ini option."""
         return f"dagger_rust_{self.name}"
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether its value may be a secret: no message has it, not even a part."""
+        return self.name in {"build_env", "env"}
 
     @property
     def dest(self) -> str:
@@ -253,11 +261,17 @@ def _read(setting: Setting, value: Any, source: str) -> Any:
             CargoOptions(**checked)
     except ConfigurationError as error:
         reason = str(error).removeprefix("CargoOptions: ")
-        raise ConfigurationError(f"{source} is {value!r}: {reason}") from None
+        wrong = "" if setting.is_secret else f" is {value!r}"
+        raise ConfigurationError(f"{source}{wrong}: {reason}") from None
     except (TypeError, ValueError):
-        wrong = "is empty" if not str(value).strip() else f"is {value!r}"
-        raise ConfigurationError(f"{source} {wrong}; it takes {setting.takes}.") from None
+        raise ConfigurationError(f"{source} {_wrong(setting, value)}; it takes {setting.takes}.") from None
     return read
+
+
+def _wrong(setting: Setting, value: Any) -> str:
+    if not str(value).strip():
+        return "is empty"
+    return "cannot be read" if setting.is_secret else f"is {value!r}"
 
 
 def _cargo_value(name: str, value: Any) -> Any:
@@ -287,9 +301,18 @@ def _list(setting: Setting, value: Any) -> tuple[str, ...]:
     # One text holds words as a shell splits them; the items of a list are what they are.
     items = cast("list[object]", value) if isinstance(value, list) else shlex.split(str(value))
     words = tuple(str(item) for item in items)
-    if setting.name == "build_env" and not all("=" in word for word in words):
-        raise ValueError(setting.takes)
+    if setting.is_secret:
+        _check_pairs(words)
     return words
+
+
+def _check_pairs(words: Iterable[str]) -> None:
+    for place, word in enumerate(words, 1):
+        # A name that cannot be one may be the rest of a value with a space in it, so it is not shown either.
+        if not _PAIR.match(word):
+            raise ConfigurationError(
+                f"item {place} is not NAME=VALUE; put quotes around a value with spaces."
+            )
 
 
 def _seconds(setting: Setting, value: Any) -> float:

@@ -57,6 +57,7 @@ class BuildFacts:
     findings: tuple[Finding, ...] = ()
     error: str | None = None
     rewritten: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> int:
@@ -102,6 +103,7 @@ def facts_of(build: BuildRecord) -> BuildFacts:
         timings=tuple((t.package, t.began, t.ended, t.waited_for) for t in report.timings),
         findings=_findings(report.diagnostics),
         rewritten=report.rewritten,
+        withheld=report.withheld,
     )
 
 

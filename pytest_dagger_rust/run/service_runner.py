@@ -125,7 +125,7 @@ class ServiceRunner:
             case b"o":
                 self._log.append(payload)
             case b"d":
-                self._log.lost += _count(payload)
+                self._log.skip(_count(payload))
             case b"h":
                 self._unhealthy = payload.decode("utf-8", "replace")
             case b"r":

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypedDict, cast
 
 from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.container.variables import check_variables
 from pytest_dagger_rust.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -94,11 +95,7 @@ def _check(setup: Setup) -> None:
     for argument in setup.command:
         if not isinstance(argument, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"{name}: arguments must be str: got {argument!r}. {_instead(argument)}")
-    for variable, value in (setup.env or {}).items():
-        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(
-                f"{name}: values in env must be str: {variable} is {value!r}, pass {str(value)!r}."
-            )
+    check_variables(f"{name}: env", setup.env or {})
     _check_files(f"{name}: files", setup.files or {})
 
 

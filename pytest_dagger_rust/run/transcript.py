@@ -23,13 +23,15 @@ class Section(NamedTuple):
 
 @dataclass
 class Log:
-    """What a service wrote, the last MiB of it; `lost` counts the bytes before that."""
+    """What a service wrote, the last MiB of it; `lost` counts all bytes that are not kept."""
 
     name: str = ""
     lost: int = 0
     closed: bool = False
     _data: bytearray = field(default_factory=bytearray)
+    # Where in the data the mark is, and the bytes after it that are not kept.
     _mark: int = 0
+    _missing: int = 0
     _arrived: int = 0
 
     def append(self, data: bytes) -> None:
@@ -40,10 +42,17 @@ class Log:
         if excess > 0:
             del self._data[:excess]
             self.lost += excess
+            self._missing += max(0, excess - self._mark)
+            self._mark = max(0, self._mark - excess)
+
+    def skip(self, count: int) -> None:
+        """Note that this many bytes never arrived, which came after all that did."""
+        self.lost += count
+        self._missing += count
 
     def mark(self) -> None:
         """Set the mark that `since_mark` starts from."""
-        self._mark = self.lost + len(self._data)
+        self._mark, self._missing = len(self._data), 0
 
     @property
     def text(self) -> str:
@@ -62,9 +71,9 @@ class Log:
 
     def since_mark(self) -> str:
         """Return what was written since the mark, or the end of it after a line that says how much is missing."""
-        text = self._data[max(0, self._mark - self.lost) :].decode("utf-8", "replace")
-        missing = max(0, self.lost - self._mark) + max(0, len(text) - _SHOWN)
-        return f"... {missing} bytes before this\n{text[-_SHOWN:]}" if missing else text
+        text = self._data[self._mark :].decode("utf-8", "replace")
+        missing = self._missing + max(0, len(text) - _SHOWN)
+        return f"... {missing} bytes are not shown\n{text[-_SHOWN:]}" if missing else text
 
 
 _runs: deque[Section] = deque(maxlen=_RUNS)

@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -57,7 +57,7 @@ class RustTestBinary:
     harness: bool
     executable: str
     folder: str
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
     triple: str = ""
     arguments: tuple[str, ...] = ()
     names: tuple[str, ...] = ()

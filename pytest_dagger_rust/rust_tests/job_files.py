@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_dagger_rust.container import frames
@@ -19,11 +20,12 @@ JOBS = b"pytest-dagger-rust jobs 1\n"
 RESULTS = b"pytest-dagger-rust results 1\n"
 
 
-class Program(NamedTuple):
+@dataclass(frozen=True)
+class Program:
     """A test binary as it is called: where, with which variables, and its path and arguments."""
 
     folder: str
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
     command: tuple[str, ...]
 
 

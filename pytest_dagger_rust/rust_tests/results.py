@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pytest_dagger_rust.builds.file_lock import file_lock
 from pytest_dagger_rust.rust_tests.jobs import MOST_JOBS, Limits, read_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_dagger_rust.run.running import RunResult
@@ -77,7 +77,7 @@ class RustTestResults:
         result = self._stored(call.node_id)
         if result is not None or self._slow(call.node_id).exists():
             return result
-        with self._locked():
+        with file_lock(self.folder / "lock"):
             result = self._stored(call.node_id)
             if result is None and not self._slow(call.node_id).exists():
                 self._run_batch(call, ahead(), turn)
@@ -142,10 +142,3 @@ class RustTestResults:
     def _slow(self, node_id: str) -> Path:
         """Return the file that is there for a test which a batch has not waited for."""
         return self._path(node_id).with_suffix(".slow")
-
-    @contextlib.contextmanager
-    def _locked(self) -> Generator[None]:
-        # The lock ends with the worker that holds it.
-        with (self.folder / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield

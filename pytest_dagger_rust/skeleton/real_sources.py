@@ -6,13 +6,12 @@ import hashlib
 import posixpath
 from typing import TYPE_CHECKING
 
+from pytest_dagger_rust.skeleton.left_out import FOLDERS, is_secret
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pytest_dagger_rust.manifests.boundary import Tree
-
-# Never part of a package, and sometimes enormous.
-_SKIPPED = frozenset({".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".venv", ".tox", ".nox"})
 
 
 def files_below(tree: Tree, folder: str, *, without: Iterable[str] = ()) -> Iterator[str]:
@@ -29,6 +28,8 @@ def files_below(tree: Tree, folder: str, *, without: Iterable[str] = ()) -> Iter
             if not tree.admits(path) or (entry.is_symlink() and _leads_back(path)):
                 continue
             kind = tree.kind(path)
+            if is_secret(entry.name, is_folder=kind == "folder"):
+                continue
             if kind == "file":
                 yield path
                 if entry.is_symlink():
@@ -44,7 +45,7 @@ def _leads_back(path: str) -> bool:
 
 
 def _is_skipped(tree: Tree, path: str, name: str, without: frozenset[str]) -> bool:
-    if path in without or name in _SKIPPED:
+    if path in without or name in FOLDERS:
         return True
     # cargo puts this file into its target directory, whatever that is called.
     return tree.kind(f"{path}/CACHEDIR.TAG") is not None

@@ -195,7 +195,7 @@ def test_markers_and_parameters_that_cannot_be(project: Project) -> None:
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(["ConfigurationError: The marker rust_build cannot be put on a parameter*"])
     result.stdout.fnmatch_lines(
-        ["ConfigurationError: cached_rust_build has the parameter 7; it takes cargo options*"]
+        ["ConfigurationError: cached_rust_build has a parameter of type int; it takes cargo options*"]
     )
 
 

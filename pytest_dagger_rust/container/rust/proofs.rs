@@ -240,7 +240,9 @@ struct Infos {
 #[derive(Default)]
 struct Folder {
     beside: Set,
-    forms: Vec<(Vec<u8>, PathBuf)>,
+    /// By the crate's name, which of the lists has the files.
+    forms: Numbers,
+    lists: Vec<Vec<PathBuf>>,
 }
 
 impl Infos {
@@ -274,8 +276,8 @@ impl Infos {
         }
         for stem in [name, short] {
             let stem: Vec<u8> = stem.iter().map(|byte| if *byte == b'-' { b'_' } else { *byte }).collect();
-            let forms = known.forms.iter().filter(|(known, _)| *known == stem);
-            found.extend(forms.map(|(_, path)| bytes(path)));
+            let list = known.forms.get(&stem).map(|at| &known.lists[*at as usize]);
+            found.extend(list.into_iter().flatten().map(|path| bytes(path)));
         }
         let is_library = is_library(full);
         let mut inputs = None;
@@ -293,7 +295,7 @@ impl Infos {
 impl Folder {
     fn read(folder: &Path) -> Folder {
         let names = infos_in(folder).filter_map(|path| Some(path.file_name()?.as_bytes().to_vec()));
-        let mut found = Folder { beside: names.collect(), forms: Vec::new() };
+        let mut found = Folder { beside: names.collect(), ..Folder::default() };
         let forms = subfolders(&folder.join("build")).flat_map(|package| subfolders(&package));
         let outs = forms.map(|form| form.join("out"));
         for path in outs.chain([folder.join("deps")]).flat_map(|folder| infos_in(&folder)) {
@@ -301,7 +303,12 @@ impl Folder {
             let name = &name[..name.len() - 2];
             // Without the hash, where there is one.
             let end = name.iter().rposition(|byte| *byte == b'-').unwrap_or(name.len());
-            found.forms.push((name[..end].to_vec(), path.clone()));
+            let next = found.lists.len();
+            let at = *found.forms.entry(name[..end].to_vec()).or_insert(next as u64) as usize;
+            if at == next {
+                found.lists.push(Vec::new());
+            }
+            found.lists[at].push(path.clone());
         }
         found
     }

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple, TypeAlias
 
-_COMPARATOR = re.compile(
-    r"(?P<operator>=|>=?|<=?|~|\^)?\s*(?P<major>\d+)(?:\.(?P<minor>\d+|[*xX])(?:\.(?P<patch>\d+|[*xX])"
-    r"(?:-(?P<before>[^+]*))?)?)?"
-)
-
+from pytest_dagger_rust.manifests.checks.versions import COMPARATOR
 
 # What stands before a release, as in 1.0.0-rc.1, so that it can be compared: whether there is nothing, which is the
 # highest, and then each part, numbers first.
@@ -46,13 +41,13 @@ def fits(version: str, requirement: str) -> bool:
 
 
 def _comparator(text: str) -> _Comparator:
-    match = _COMPARATOR.fullmatch(text.partition("+")[0])
+    match = COMPARATOR.fullmatch(text)
     if match is None:
         return _Comparator("*", (), _before(None))
-    numbers = [number for number in match.group("major", "minor", "patch") if number and number.isdigit()]
-    is_wild = any(number and not number.isdigit() for number in match.group("minor", "patch"))
+    numbers = tuple(int(number) for number in match.group("major", "minor", "patch") if number)
+    is_wild = len(numbers) < 3 and text[-1] in "*xX"
     operator = "=" if is_wild and not match["operator"] else match["operator"] or "^"
-    return _Comparator(operator, tuple(int(number) for number in numbers), _before(match["before"]))
+    return _Comparator(operator, numbers, _before(match["before"]))
 
 
 def _matches(wanted: _Comparator, version: _Version) -> bool:

@@ -10,9 +10,10 @@ _PRE = rf"{_PRE_PART}(?:\.{_PRE_PART})*"
 _BUILD = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
 _VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_PRE})?(?:\+{_BUILD})?", re.ASCII)
 _WILD = r"[*xX]"
-_COMPARATOR = re.compile(
-    rf"(?:=|>=?|<=?|~|\^)?\s*{_NUMBER}(?:\.(?:{_WILD}(?:\.{_WILD})?|{_NUMBER}(?:\.(?:{_WILD}|"
-    rf"{_NUMBER}(?:-{_PRE})?(?:\+{_BUILD})?))?))?",
+# One part of a requirement, as >=1.2; of a wild one, as 1.x, the groups have the numbers before it.
+COMPARATOR = re.compile(
+    rf"(?P<operator>=|>=?|<=?|~|\^)?\s*(?P<major>{_NUMBER})(?:\.(?:{_WILD}(?:\.{_WILD})?|(?P<minor>{_NUMBER})(?:\.(?:"
+    rf"{_WILD}|(?P<patch>{_NUMBER})(?:-(?P<before>{_PRE}))?(?:\+{_BUILD})?))?))?",
     re.ASCII,
 )
 _RUST_VERSION = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,2}}", re.ASCII)
@@ -68,7 +69,7 @@ def is_requirement(text: str) -> bool:
     if text in {"*", "x", "X"}:
         return True
     parts = text.removesuffix(",").split(",")
-    return all(_COMPARATOR.fullmatch(part.strip()) for part in parts)
+    return all(COMPARATOR.fullmatch(part.strip()) for part in parts)
 
 
 def is_platform(text: str) -> bool:

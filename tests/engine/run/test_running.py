@@ -194,7 +194,7 @@ def test_a_program_that_cannot_start_is_said_so(app: BlockingRustBuild) -> None:
         ({"timeout": 0}, "run: timeout must be a number of seconds above 0: got 0."),
         ({"outputs": "/out"}, "run: outputs must be a list of paths: ['/out']."),
         ({"outputs": ["out"]}, "run: outputs: paths in the container must be absolute: got 'out'."),
-        ({"env": {"A": 1}}, "app: values in env must be str: A is 1, pass '1'."),
+        ({"env": {"A": 1}}, "app: env: variable A must be str, not int: pass str(...) of it."),
     ],
 )
 def test_options_that_cannot_be_are_refused(app: BlockingRustBuild, options: Any, complaint: str) -> None:

@@ -205,7 +205,7 @@ def test_no_port_is_no_address(app: BlockingRustBuild) -> None:
         ({"ports": [0]}, "ports must be numbers from 1 to 65535: got 0."),
         ({"ports": {8080: 70000}}, "ports must be numbers from 1 to 65535: got 70000."),
         ({"timeout": -1}, "service: timeout must be a number of seconds above 0: got -1."),
-        ({"env": {"A": 1}}, "app: values in env must be str: A is 1, pass '1'."),
+        ({"env": {"A": 1}}, "app: env: variable A must be str, not int: pass str(...) of it."),
     ],
 )
 def test_options_that_cannot_be_are_refused(app: BlockingRustBuild, options: Any, complaint: str) -> None:

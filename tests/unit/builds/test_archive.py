@@ -132,6 +132,55 @@ def test_excludes_match_names_anywhere_and_paths_from_the_root(tmp_path: Path) -
     assert names_of(folder, "src/docs") == ["data/big.bin", "docs/z.md", "src/data/x.rs", "src/y.png"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".env",
+        ".env.local",
+        ".netrc",
+        ".ssh/config",
+        "app/id_ed25519",
+        "app/.cargo/credentials.toml",
+        "credentials",
+    ],
+)
+def test_what_is_made_to_hold_secrets_is_left_out(tmp_path: Path, name: str) -> None:
+    """It is named, and sent where an exclude with an exclamation mark says so."""
+    folder, withheld = tree(tmp_path, name, "a.rs"), set[str]()
+    assert [entry.path for entry in disk_entries(folder, folder, (), withheld)] == ["a.rs"]
+    (found,) = withheld
+    assert name.startswith(found)
+    assert names_of(folder, f"!{Path(found).name}") == sorted([name, "a.rs"])
+    assert names_of(folder, f"!{found}" if "/" in found else f"!/{found}") == sorted([name, "a.rs"])
+
+
+def test_a_secret_that_a_pattern_leaves_out_is_not_named(tmp_path: Path) -> None:
+    """Who wrote the pattern knows."""
+    folder, withheld = tree(tmp_path, ".env", "a.rs"), set[str]()
+    assert [entry.path for entry in disk_entries(folder, folder, [".env"], withheld)] == ["a.rs"]
+    assert not withheld
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "src/credentials.rs",
+            "src/credentials/mod.rs",
+            "src/id_map.rs",
+            "src/env.rs",
+            "environment/lib.rs",
+        ),
+        *(".env.example", "id_rsa.pub", "credentials.md", "src/ssh/lib.rs", "id_rsa/mod.rs"),
+        *("vendor/a/.env", "vendor/a/tests/id_rsa", "vendor/a/.ssh/config"),
+    ],
+)
+def test_what_only_looks_like_a_secret_is_packed(tmp_path: Path, name: str) -> None:
+    """A module of the user's, a public key, and whatever is in a package downloaded by `cargo vendor`."""
+    folder = tree(tmp_path, name, "vendor/a/.cargo-checksum.json")
+    assert name in names_of(folder)
+
+
 RULES = (
     "a/x.rs",
     "a/b/x.rs",
@@ -348,6 +397,53 @@ def test_a_base_that_lost_its_archive_is_no_base(large: Path, tmp_path: Path) ->
     again = packed(large, cache)
     assert again.base == lost
     assert lost.exists()
+
+
+def test_workspaces_keep_archives_of_their_own(large: Path, tmp_path: Path) -> None:
+    """In folders that other users cannot enter; one that was not used for a month is deleted."""
+    cache = tmp_path / "cache"
+    one, other = (base_archive.folder_of(cache, tmp_path / name) for name in ("one", "other"))
+    assert one is not None
+    assert other is not None
+    first = packed(large, one)
+    for content in b"yzw":
+        (large / "data").write_bytes(bytes([content]) * base_archive.SMALL)
+        packed(large, other)
+    assert first.path.exists()
+    assert first.base is not None
+    assert first.base.exists()
+    assert [folder.stat().st_mode & 0o777 for folder in (one, other)] == [0o700, 0o700]
+    os.utime(one, (1e9, 1e9))
+    assert base_archive.folder_of(cache, tmp_path / "other") == other
+    assert not one.exists()
+    assert other.exists()
+
+
+def test_what_killed_processes_left_is_deleted(large: Path, tmp_path: Path) -> None:
+    """Once it is old: another process may be writing now."""
+    cache = tmp_path / "cache"
+    packed(large, cache)
+    old = [cache / "orphan.tar", cache / "1-2.part", cache / "sent/3-4.part"]
+    young = [cache / "young.tar", cache / "5-6.part"]
+    for path in (*old, *young):
+        path.write_bytes(b"")
+    for path in old:
+        os.utime(path, (1e9, 1e9))
+    (large / "data").write_bytes(b"y" * base_archive.SMALL)
+    assert packed(large, cache).base is not None
+    assert not any(path.exists() for path in old)
+    assert all(path.exists() for path in young)
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_an_archive_is_as_readable_in_a_container_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+    """The builder's programs may run as another user there."""
+    before = os.umask(mask)
+    try:
+        archive = pack(text_entries([("a", "b")]), tmp_path)
+    finally:
+        os.umask(before)
+    assert archive.path.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_small_tree_needs_no_base(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pytest_dagger_rust.builds.failures import cargo_failure, is_about_others
+from pytest_dagger_rust.builds.failures import cargo_failure, is_about_others, with_withheld
 
 _SCRIPT = """\
    Compiling needs v0.1.0 (/files)
@@ -35,3 +35,13 @@ def test_a_failure_of_a_dependency_is_final() -> None:
     assert is_about_others(failure, {"app"})
     assert not is_about_others(failure, {"app", "needs"})
     assert not is_about_others(cargo_failure(_kept("error: no matching package")), {"app"})
+
+
+def test_a_failure_names_what_was_not_sent() -> None:
+    """The build may have missed it: sqlx reads `.env`, and says nothing of it."""
+    failure = cargo_failure(_kept(_SCRIPT))
+    assert with_withheld(failure, ()) is failure
+    noted = with_withheld(failure, {"b/.ssh", ".env"})
+    assert str(noted).startswith(str(failure))
+    assert "because they may hold secrets: .env, b/.ssh.\n  If the build needs one, add" in str(noted)
+    assert noted.diagnostics == failure.diagnostics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -98,6 +99,19 @@ def test_a_session_that_opens(
     assert [found.name for batch in heard for found in batch.spans()] == ["connect"]
     assert cli.processes == []
     assert not list(tmp_path.glob("dagger-*.log"))
+
+
+def test_sessions_leave_no_file_open(make_cli: Callable[..., Cli]) -> None:
+    """Neither the log's descriptor nor the ends of pipes; the first session may open what stays for good."""
+    cli, opened = make_cli("open_session()"), list[int]()
+    for _ in range(4):
+        session = cli.session()
+        session.start()
+        assert session.params().port == 4
+        session.close()
+        gc.collect()
+        opened.append(len(list(Path("/proc/self/fd").iterdir())))
+    assert opened[1:] == opened[:1] * 3
 
 
 def test_a_cli_that_ends(make_cli: Callable[..., Cli]) -> None:

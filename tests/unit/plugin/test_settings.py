@@ -1,20 +1,29 @@
 """Tests of where a setting's value comes from and what is said of a wrong one."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_dagger_rust.builds.agent_report import Record
 from pytest_dagger_rust.builds.options import CargoOptions
 from pytest_dagger_rust.errors import ConfigurationError
 from pytest_dagger_rust.plugin import marks
 from pytest_dagger_rust.plugin.settings import SETTINGS, check_names, resolve
 from pytest_dagger_rust.run.running import RunRequest
+from pytest_dagger_rust.run.setup import Setup, _check
+from pytest_dagger_rust.rust_tests.build import RustTestBinary
+from pytest_dagger_rust.rust_tests.job_files import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_defaults_describe_a_plain_cargo_build() -> None:
@@ -65,7 +74,7 @@ def test_every_setting_reaches_the_cargo_options() -> None:
         ("connect_timeout", "inf", "seconds above 0"),
         ("connect_timeout", "nan", "seconds above 0"),
         ("on_missing_engine", "panic", "takes fail or skip"),
-        ("build_env", "NOVALUE", "takes NAME=VALUE pairs"),
+        ("build_env", "A=1 NOVALUE", ": item 2 is not NAME=VALUE"),
         ("packages", '"open', "takes names"),
         ("profile", "my profile", "takes one name"),
         ("builder_image", "rust 1", "takes the name of an image"),
@@ -154,7 +163,12 @@ def test_any_text_is_read_or_refused_as_a_configuration_error(name: str, value: 
         ({"profile": ""}, "is not a name cargo takes"),
         ({"target": "x y"}, "is not a name cargo takes"),
         ({"all_features": "yes"}, "takes True or False"),
-        ({"env": {"A": 1}}, "write '1'"),
+        ({"env": {"A": 1}}, "variable A must be str, not int"),
+        ({"env": ["A=1"]}, "must map names to values"),
+        ({"env": {"A": "a\0b"}}, "variable A holds a null character"),
+        ({"env": {"A": "\udc80"}}, "one that UTF-8 cannot encode"),
+        ({"env": {"": "1"}}, "the name of variable 1"),
+        ({"env": {1: "1"}}, "variable 1: its name must be str, not int"),
         ({"env": {"A B": "1"}}, "not a name for an environment variable"),
         ({"env": {"CARGO_TARGET_DIR": "/x"}}, "may not set CARGO_TARGET_DIR"),
     ],
@@ -210,3 +224,85 @@ def test_values_of_variables_are_not_shown() -> None:
     assert "hunter2" not in options.describe() + repr(options)
     assert "hunter2" not in repr(RunRequest(command=("app",), env={"TOKEN": "hunter2"}))
     assert marks.parameter_id({"env": {"TOKEN": "hunter2"}}) == "env=TOKEN"
+
+
+def _refusal(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except ConfigurationError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "hunter2",
+        "A=1 hunter2",
+        "A=hun -ter2=hunter2",
+        "CARGO_HOME=hunter2",
+        "'hunter2",
+        "A=hunter2\0",
+        "-A=hunter2",
+    ],
+)
+@pytest.mark.parametrize("given_in", ["options", "environ", "ini"])
+@pytest.mark.parametrize("name", ["build_env", "env"])
+def test_no_message_has_a_value_of_a_variable(value: str, given_in: str, name: str) -> None:
+    """Whatever is wrong with it, a value for `build_env` may be a secret: the message has the place alone."""
+    places: dict[str, dict[str, Any]] = {"options": {}, "environ": {}, "ini": {}}
+    place, key, one = {
+        "options": (f"--dagger-rust-{name.replace('_', '-')}", name, [value]),
+        "environ": (f"PYTEST_DAGGER_RUST_{name.upper()}", f"PYTEST_DAGGER_RUST_{name.upper()}", value),
+        "ini": (f"ini option dagger_rust_{name}", name, [value]),
+    }[given_in]
+    places[given_in][key] = one
+    message = _refusal(lambda: resolve(**places))
+    # Only the one text of the environment is split into words.
+    assert place in message or (value.startswith("A=") and given_in != "environ")
+    assert "hun" not in message
+    assert "ter2" not in message
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"A": b"hunter2"},
+        ["hunter2"],
+        "A=hunter2",
+        {"A=hunter2": ""},
+        {"A": "hunter2\0"},
+        {"CARGO_HOME": "hunter2"},
+    ],
+    ids=repr,
+)
+def test_no_message_about_options_has_a_value_of_a_variable(env: Any) -> None:
+    """Not of one in CargoOptions, of a marker, or of a parameter, whatever it is."""
+    mark = pytest.mark.rust_build(env=env).mark
+    program: Any = env
+    for call in (
+        lambda: CargoOptions(env=env),
+        lambda: marks._options([mark]),
+        lambda: marks._options([pytest.mark.rust_build({"env": env}).mark]),
+        lambda: marks.requested([{"env": env}], {}),
+        lambda: _check(Setup(command=("app",), env=program)),
+    ):
+        assert "hunter2" not in _refusal(call)
+    assert "hunter2" not in str(marks.parameter_id({"env": env}))
+
+
+def test_options_of_a_marker_are_shown_without_values() -> None:
+    """`pytest --setup-show` prints the parameters of fixtures."""
+    parameter = marks._Parameter({"env": {"TOKEN": "hunter2"}, "features": ["tls"]})
+    assert repr(parameter) == "env=TOKEN,features=tls"
+    assert parameter == {"env": {"TOKEN": "hunter2"}, "features": ["tls"]}
+
+
+def test_no_representation_of_a_test_binary_has_a_value_of_a_variable() -> None:
+    """The environment that `cargo test` runs it with has the build's variables in it."""
+    env = {"TOKEN": "hunter2"}
+    binary = RustTestBinary(
+        "app", "app", "lib", "src/lib.rs", harness=True, executable="/app", folder="/", env=env
+    )
+    record = Record("/app", "/", env)
+    assert "hunter2" not in repr((binary, record, Program("/", env, ("/app",))))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from pytest_dagger_rust.builds.file_lock import file_lock
 from pytest_dagger_rust.container.frames import END, frame
 from pytest_dagger_rust.errors import DaggerRustError
 from pytest_dagger_rust.plugin.rust_order import Order
@@ -122,7 +123,7 @@ def test_a_stored_result_is_read_while_another_batch_runs(tmp_path: Path) -> Non
     """A worker does not wait for what it does not need."""
     session = Session(tmp_path, cases(3), most=2)
     session.take("src/lib.rs::test_0")
-    with cast("Any", session)._results._locked():
+    with file_lock(tmp_path / "lock"):
         taken: list[str] = []
         thread = threading.Thread(
             target=lambda: taken.append(session.take("src/lib.rs::test_1")), daemon=True

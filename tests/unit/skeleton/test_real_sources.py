@@ -52,3 +52,16 @@ def test_links_out_of_the_boundary_and_virtual_environments(
         (root / "helper" / name).symlink_to(tmp_path / "python")
     (root / "helper/.venv/pyvenv.cfg").write_text("home = /usr/bin\n")
     assert RustWorkspace.load(root).skeleton().sources == ("helper/src/lib.rs",)
+
+
+def test_secrets_of_a_package_that_stays_real(tree: Callable[[Mapping[str, str]], Path]) -> None:
+    """What is made to hold secrets is in no dependency build either; what only looks like it is."""
+    root = _helper(tree)
+    for name in (".env", ".ssh/id_rsa", "src/credentials.rs", "src/credentials/mod.rs"):
+        (root / "helper" / name).parent.mkdir(exist_ok=True)
+        (root / "helper" / name).write_text("")
+    assert RustWorkspace.load(root).skeleton().sources == (
+        "helper/src/credentials.rs",
+        "helper/src/credentials/mod.rs",
+        "helper/src/lib.rs",
+    )
