@@ -28,9 +28,9 @@ _CLASHING = re.compile(r"--dagger-rust-[\w-]+")
 
 def add_options(parser: pytest.Parser) -> None:
     """Register every setting as a command line option and as an ini option."""
-    group = parser.getgroup("dagger-rust", "Rust builds with Dagger")
     for setting in SETTINGS:
-        _add_option(group, setting, setting.help)
+        group = parser.getgroup(setting.group)
+        _add_option(group, setting, setting.help_with_default)
         if old := setting.deprecated:
             _add_option(group, old, argparse.SUPPRESS)
     for setting in _all_names():
@@ -47,9 +47,11 @@ def _add_option(group: pytest.OptionGroup, setting: Setting, text: str) -> None:
         )
         group.addoption(setting.negation, dest=setting.dest, action="store_const", const="false", help=off)
     elif setting.kind == "list":
-        group.addoption(setting.option, dest=setting.dest, action="append", metavar="NAME", help=text)
+        group.addoption(
+            setting.option, dest=setting.dest, action="append", metavar=setting.metavar, help=text
+        )
     else:
-        group.addoption(setting.option, dest=setting.dest, metavar=setting.kind.upper(), help=text)
+        group.addoption(setting.option, dest=setting.dest, metavar=setting.metavar, help=text)
 
 
 def _all_names() -> Iterator[Setting]:

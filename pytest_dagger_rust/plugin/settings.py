@@ -31,6 +31,38 @@ _TAKES = {
 
 _PAIR = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=", re.ASCII)
 
+# What stands for the value in --help, where the kind says too little.
+_METAVARS = {
+    "builder_image": "IMAGE",
+    "runtime_image": "IMAGE",
+    "profile": "PROFILE",
+    "target": "TRIPLE",
+    "build_env": "NAME=VALUE",
+    "source_excludes": "PATTERN",
+    "tests_alone": "PATTERN",
+    "cache_from": "PLACE",
+    "cache_to": "PLACE",
+    "text": "NAME",
+    "list": "NAME",
+    "count": "NUMBER",
+}
+
+# The groups of --help; what is in none of them is about the build.
+_TESTS = frozenset(
+    {
+        "collect_rust_tests",
+        "ignored_tests",
+        "test_timeout",
+        "test_packages",
+        "test_excludes",
+        "test_process",
+        "test_threads",
+        "tests_alone",
+    }
+)
+_REPORTS = frozenset({"show_warnings", "gitlab_report", "html_report", "shell_on_failure"})
+_ENGINE = frozenset({"connect_timeout", "on_missing_engine"})
+
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -50,6 +82,27 @@ class Setting:
     def takes(self) -> str:
         """What its value must be."""
         return _TAKES.get(self.name) or _TAKES.get(self.kind) or " or ".join(self.choices)
+
+    @property
+    def metavar(self) -> str:
+        """What stands for its value in --help."""
+        if self.choices:
+            return f"{{{','.join(self.choices)}}}"
+        return _METAVARS.get(self.name) or _METAVARS.get(self.kind) or self.kind.upper()
+
+    @property
+    def group(self) -> str:
+        """The title of its group in --help."""
+        groups = {"Rust tests": _TESTS, "reports": _REPORTS, "the engine": _ENGINE}
+        title = next((title for title, names in groups.items() if self.name in names), "builds")
+        return f"Rust builds with Dagger: {title}"
+
+    @property
+    def help_with_default(self) -> str:
+        """What it does, and the value it has where none is given."""
+        if "(default" in self.help or self.kind in {"list", "switch"} or self.default in (None, Path()):
+            return self.help
+        return f"{self.help} (default: {self.default})"
 
     @property
     def option(self) -> str:

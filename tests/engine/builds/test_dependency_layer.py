@@ -218,3 +218,18 @@ def check_rebuild(scenario: Scenario, change: str, edits: list[Edit], expected: 
         (scenario.root / name).unlink(missing_ok=True)
     back = [name for name in scenario.build().report.compiled if name not in OWN]
     assert back == [], f"taking back {change} compiled {back}"
+
+
+def test_a_local_package_that_is_no_member_is_compiled_once(make_scenario: MakeScenario) -> None:
+    """With the dependencies: cargo finds it fresh where the sources are built; an edit of it compiles it again."""
+    dependency = '[dependencies]\nreal = { path = "real" }\n[workspace]\nexclude = ["real"]\n'
+    scenario = make_scenario({
+        "Cargo.toml": f'[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n{dependency}',
+        "src/main.rs": 'fn main() {\n    println!("{}", real::WORD);\n}\n',
+        "real/Cargo.toml": '[package]\nname = "real"\nversion = "0.1.0"\nedition = "2021"\ndescription = "Some."\n',
+        "real/src/lib.rs": 'pub const WORD: &str = "one";\n',
+    })  # fmt: skip
+    assert scenario.build().report.compiled == ("real", "app")
+    assert scenario.output() == "one\n"
+    scenario.replace("real/src/lib.rs", "one", "two")
+    assert scenario.output() == "two\n"

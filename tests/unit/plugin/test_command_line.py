@@ -92,3 +92,19 @@ def test_an_old_name_is_not_suggested(run: Callable[..., pytest.RunResult]) -> N
     text = run("--help").stdout.str()
     assert "--dagger-rust-shell-on-failure" in text
     assert "--dagger-rust-shell " not in text
+
+
+def test_the_help_says_what_each_option_takes(run: Callable[..., pytest.RunResult]) -> None:
+    """In groups, with defaults, and a word for the kind of value."""
+    text = " ".join(run("--help").stdout.str().split())
+    for part in (
+        "--dagger-rust-builder-image=IMAGE image to build in",
+        "--dagger-rust-build-env=NAME=VALUE",
+        "--dagger-rust-source-excludes=PATTERN",
+        "--dagger-rust-ignored-tests={skip,include,only}",
+        "(default: 300)",
+        "Rust builds with Dagger: Rust tests:",
+        "Rust builds with Dagger: reports:",
+    ):
+        assert part in text
+    assert "(default: None)" not in text.partition("Rust builds with Dagger")[2].partition("--timeout=")[0]
