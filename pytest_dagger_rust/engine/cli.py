@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import re
 import signal
 import socket
 import subprocess
@@ -184,7 +185,7 @@ class CliSession:
             raise EngineUnavailable(CLOSED)
         tail = self.log_tail()
         self.close(timeout=0.5)
-        address = self._environ.get(RUNNER_HOST)
+        address = without_password(self._environ.get(RUNNER_HOST, ""))
         tried = f"  Tried: {RUNNER_HOST}={address}" if address else "  Tried: an engine started by the CLI"
         raise EngineUnavailable("\n".join(filter(None, [what, tried, tail, REMEDIES])))
 
@@ -255,6 +256,11 @@ def find_cli(environ: Mapping[str, str]) -> str:
         raise EngineUnavailable(msg) from None
 
 
+def without_password(address: str) -> str:
+    """Return the address of an engine as messages show it."""
+    return re.sub(r"(://[^/@:]*:)[^/@]*@", r"\1***@", address)
+
+
 def check_address(address: str, timeout: float = 3.0) -> None:
     """Fail at once when nobody listens at a unix:// or tcp:// address; the CLI would retry it for minutes.
 
@@ -270,7 +276,6 @@ def check_address(address: str, timeout: float = 3.0) -> None:
             socket.create_connection((url.hostname or "", url.port or 0), timeout).close()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        msg = (
-            f"No Dagger engine answers at {address}: {reason}.\n  Tried: {RUNNER_HOST}={address}\n{REMEDIES}"
-        )
+        shown = without_password(address)
+        msg = f"No Dagger engine answers at {shown}: {reason}.\n  Tried: {RUNNER_HOST}={shown}\n{REMEDIES}"
         raise EngineUnavailable(msg) from None

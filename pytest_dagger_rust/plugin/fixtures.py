@@ -190,7 +190,7 @@ def _cache_folder(config: pytest.Config) -> Path | None:
     return folder if folder and os.access(folder, os.W_OK) else None
 
 
-def shared_cache(settings: Mapping[str, Any], base: Path, environ: Mapping[str, str]) -> SharedCache | None:
+def shared_cache(settings: Settings, base: Path, environ: Mapping[str, str]) -> SharedCache | None:
     """Return the places that the settings name, None where there are none; a pull request publishes to none."""
     from pytest_dagger_rust.builds.shared import Place, SharedCache, is_pull_request  # noqa: PLC0415
 

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.builds.images import default_builder_image
-from pytest_dagger_rust.engine.cli import RUNNER_HOST, SESSION_PORT
+from pytest_dagger_rust.engine.cli import RUNNER_HOST, SESSION_PORT, without_password
 from pytest_dagger_rust.errors import DaggerRustError
 from pytest_dagger_rust.plugin.settings import SETTINGS
 
@@ -87,7 +87,7 @@ def _engine(environ: Mapping[str, str]) -> str:
     if port := environ.get(SESSION_PORT):
         return f"engine=session on port {port} ({SESSION_PORT})"
     if address := environ.get(RUNNER_HOST):
-        return f"engine={address} ({RUNNER_HOST})"
+        return f"engine={without_password(address)} ({RUNNER_HOST})"
     return f"engine=started by the dagger CLI{_DEFAULT}"
 
 

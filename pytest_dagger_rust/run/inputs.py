@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import weakref
 from pathlib import Path
@@ -66,13 +67,20 @@ class HostInputs:
 
     def _directory(self, source: Path) -> dagger.Directory:
         unfinished = Path(tempfile.mkdtemp(dir=self._folder))
-        shutil.copytree(source, unfinished, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(source, unfinished, symlinks=True, dirs_exist_ok=True, copy_function=_copy)
         copy = self._folder / tree_digest(unfinished)
         if copy.exists():
             shutil.rmtree(unfinished)
         else:
             unfinished.rename(copy)
         return self._client.host().directory(str(copy))
+
+
+def _copy(source: str, copy: str) -> str:
+    """Copy a regular file; a device might never end."""
+    if not stat.S_ISREG(os.stat(source, follow_symlinks=False).st_mode):  # noqa: PTH116 - may be an os.DirEntry
+        raise shutil.SpecialFileError(f"{os.fspath(source)} is not a regular file")
+    return shutil.copy2(source, copy)
 
 
 def _why_not(error: OSError | UnicodeEncodeError, path: str) -> str:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pytest_dagger_rust import CargoOptions, ConfigurationError, RustWorkspace
+from pytest_dagger_rust import CargoOptions, ConfigurationError, EngineUnavailable, RustWorkspace
 from pytest_dagger_rust.builds import archive
 from pytest_dagger_rust.builds.shared import Place
 from pytest_dagger_rust.builds.source_tree import source_tree
 from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.engine import cli
 from pytest_dagger_rust.plugin import configuration
 from pytest_dagger_rust.plugin.ending import rewritten
 from pytest_dagger_rust.report.facts import BuildFacts
@@ -171,9 +172,6 @@ def test_inputs_of_a_program_that_are_no_files(tmp_path: Path, kind: str) -> Non
     put(kind, tmp_path / "folder/x")
     client = cast("Any", Anything())
     for content in (tmp_path / "folder/x", tmp_path / "folder"):
-        if kind == "device" and content.name == "folder":
-            # To copy a device is to read it.
-            continue
         with pytest.raises(ConfigurationError, match=r"^files: .*folder/x"):
             HostInputs(client).put(client, "/data", content)
 
@@ -204,7 +202,7 @@ def test_folders_of_workspaces(tmp_path: Path, value: str) -> None:
     (tmp_path / "link").symlink_to("link")
     config, settings = SimpleNamespace(rootpath=tmp_path), Settings(workspace=value)
     with pytest.raises(ConfigurationError, match=r"^pytest\.ini is "):
-        configuration._check_workspace(cast("Any", config), cast("Any", settings))
+        configuration._check_workspace(cast("Any", config), cast("Any", settings))  # pyright: ignore[reportPrivateUsage]
 
 
 class Settings(dict[str, Any]):
@@ -217,7 +215,7 @@ def test_a_report_into_a_pipe_that_nobody_reads(tmp_path: Path) -> None:
     """It is refused before any test runs."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="No such device"):
-        configuration._try_to_write(tmp_path / "pipe")
+        configuration._try_to_write(tmp_path / "pipe")  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.mark.parametrize("name", ["~nobody-has-this-name/x", "./a\0b"])
@@ -256,9 +254,21 @@ def test_what_a_build_script_calls_its_files(name: str) -> None:
 @pytest.mark.parametrize("option", ["packages", "bins", "examples", "features"])
 def test_names_on_cargos_command_line(option: str, value: str) -> None:
     """None of them becomes an option of cargo's."""
+    wanted: Any = {option: (value,)}
     try:
-        options = CargoOptions(**{option: (value,)})
+        options = CargoOptions(**wanted)
     except ConfigurationError:
         return
     flags = [*options.selection_flags(), *options.build_flags()]
     assert value not in flags
+
+
+@pytest.mark.parametrize("name", ["builder", ""])
+def test_a_password_in_the_address_of_an_engine(name: str) -> None:
+    """It is not in the error; what else is there is."""
+    with pytest.raises(
+        EngineUnavailable, match=rf"No Dagger engine answers at tcp://{name}:\*\*\*@127\.0\.0\.1:1: "
+    ) as caught:
+        cli.check_address(f"tcp://{name}:s3cr3t@127.0.0.1:1")
+    assert "s3cr3t" not in str(caught.value)
+    assert cli.without_password("unix:///run/a@b:c") == "unix:///run/a@b:c"

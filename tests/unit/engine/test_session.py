@@ -109,9 +109,18 @@ def test_sessions_leave_no_file_open(make_cli: Callable[..., Cli]) -> None:
         session.start()
         assert session.params().port == 4
         session.close()
-        gc.collect()
-        opened.append(len(list(Path("/proc/self/fd").iterdir())))
-    assert opened[1:] == opened[:1] * 3
+        opened.append(open_files())
+    # The thread of the last connection may still be about to close it.
+    deadline = time.monotonic() + 10
+    while open_files() > opened[0] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert open_files() <= opened[0]
+
+
+def open_files() -> int:
+    """Count the open files that somebody still knows."""
+    gc.collect()
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_a_cli_that_ends(make_cli: Callable[..., Cli]) -> None:

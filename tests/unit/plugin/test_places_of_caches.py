@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -12,28 +12,37 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pytest_dagger_rust.builds.shared import SharedCache
+
 SETTINGS: Mapping[str, Any] = {
     "cache_from": ["./cache"],
     "cache_to": ["registry.example/cache"],
     "cache_to_on_pull_requests": False,
 }
-PULL_REQUESTS = [{"GITHUB_EVENT_NAME": "pull_request_target"}, {"CI_MERGE_REQUEST_IID": "7"}]
+PULL_REQUESTS: list[dict[str, str]] = [
+    {"GITHUB_EVENT_NAME": "pull_request_target"},
+    {"CI_MERGE_REQUEST_IID": "7"},
+]
+
+
+def places(base: Path, environ: Mapping[str, str], **changes: Any) -> SharedCache | None:
+    """Return the places of the settings with some of them changed."""
+    return shared_cache(cast("Any", {**SETTINGS, **changes}), base, environ)
 
 
 @pytest.mark.parametrize("environ", PULL_REQUESTS)
 def test_builds_of_pull_requests_publish_nothing(tmp_path: Path, environ: Mapping[str, str]) -> None:
     """They take what is there; a setting lets them publish."""
-    shared = shared_cache(SETTINGS, tmp_path, environ)
+    shared = places(tmp_path, environ)
     assert shared is not None
     assert ([place.folder for place in shared.sources], shared.targets) == ([tmp_path / "cache"], [])
-    wanted = shared_cache({**SETTINGS, "cache_to_on_pull_requests": True}, tmp_path, environ)
+    wanted = places(tmp_path, environ, cache_to_on_pull_requests=True)
     assert wanted is not None
     assert [place.name for place in wanted.targets] == ["registry.example/cache"]
 
 
 def test_without_places_there_is_nothing(tmp_path: Path) -> None:
     """A pull request that would only publish has no place either."""
-    nothing = {**SETTINGS, "cache_from": []}
-    assert shared_cache({**nothing, "cache_to": []}, tmp_path, {}) is None
-    assert shared_cache(nothing, tmp_path, PULL_REQUESTS[0]) is None
-    assert shared_cache(nothing, tmp_path, {}) is not None
+    assert places(tmp_path, {}, cache_from=[], cache_to=[]) is None
+    assert places(tmp_path, PULL_REQUESTS[0], cache_from=[]) is None
+    assert places(tmp_path, {}, cache_from=[]) is not None
