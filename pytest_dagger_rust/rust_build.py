@@ -194,6 +194,9 @@ class BlockingRustBuild:
     build: RustBuild
     engine: Engine
 
+    def __repr__(self) -> str:
+        return f"{self.build!r}.blocking"
+
     @property
     def binaries(self) -> Mapping[str, Artifact]:
         """The build's binaries by name."""

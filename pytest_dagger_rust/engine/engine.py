@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from pytest_dagger_rust.engine.cli import REMEDIES, CliSession, SessionParams, connect_timeout
+from pytest_dagger_rust.engine.cli import REMEDIES, CliSession, SessionParams
 from pytest_dagger_rust.engine.introspection import Introspection, schema_of
 from pytest_dagger_rust.engine.plain import without_trace
 from pytest_dagger_rust.engine.versions import check_versions
@@ -34,6 +34,9 @@ SESSION_ENDED = """\
 The Dagger session has ended, so this object can no longer be used.
   Keep nothing that came from a fixture of this plugin beyond the end of the pytest session."""
 
+
+# Seconds for the first answer of an engine that has opened a session, so it is there: on a busy machine it takes ten.
+FIRST_ANSWER = 60.0
 
 LOST = """\
 The connection to the Dagger engine was lost: {}
@@ -77,7 +80,7 @@ class Engine:
             # Importing the SDK takes most of a second, in which the CLI connects and the engine gives its schema.
             meanwhile = stack.enter_context(ThreadPoolExecutor(1))
             params = self._opening(stack)
-            introspection = Introspection(connect_timeout(self._environ, self._timeout))
+            introspection = Introspection(FIRST_ANSWER if self._timeout is None else self._timeout)
             stack.callback(introspection.cancel)
             session = meanwhile.submit(lambda: _with_schema(params(), introspection))
             with _objects_that_stay():

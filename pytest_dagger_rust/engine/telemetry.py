@@ -25,6 +25,9 @@ _CHUNK = 1 << 16
 # Seconds that a connection may stand still.
 _SILENCE = 300
 
+# Seconds to wait for the thread that listens.
+_LEAVE = 5
+
 
 class Receiver:
     """A server that calls `hear` with each body it gets, on a thread of its own.
@@ -62,10 +65,10 @@ class Receiver:
         """Stop listening, once the CLI has ended."""
         if self._server is not None and self._thread is not None:
             self._closed.set()
-            # It waits for a connection.
+            # It waits for a connection, which may not be had where all descriptors are taken.
             with contextlib.suppress(OSError), socket.create_connection(self._server.address, 1):
                 pass
-            self._thread.join()
+            self._thread.join(_LEAVE)
             self._server.server_close()
             self._server = None
         self.collector.close()

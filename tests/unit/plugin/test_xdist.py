@@ -1,8 +1,7 @@
-"""Tests of sharing a session between workers: with processes on a connection of xdist's kind, and with pytest itself."""
+"""Tests of sharing a session between workers, with processes on a connection of xdist's kind."""
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 import time
@@ -16,7 +15,6 @@ from pytest_dagger_rust.engine.cli import CLI_BIN, RUNNER_HOST
 from pytest_dagger_rust.errors import EngineUnavailable
 from pytest_dagger_rust.plugin.xdist import Controller, SharedSession
 from pytest_dagger_rust.report.progress import Progress
-from tests.pytest.terminal import run_pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -195,35 +193,6 @@ def test_waits_are_shown_and_forgotten(run: Run) -> None:
     assert not run.progress._waits  # pyright: ignore[reportPrivateUsage]
 
 
-@pytest.mark.parametrize("after", ["start", "a moment", "a while"])
-@pytest.mark.parametrize("workers", ["-n2", "-n0"])
-def test_an_interrupt_while_the_session_opens(
-    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: str, after: str
-) -> None:
-    """Ctrl-C ends pytest and the CLI at once, with and without workers, and without a traceback."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setenv("PAUSE", "60")
-    pytester.makepyfile("def test_one(dagger_client): pass\ndef test_two(dagger_client): pass\n")
-    pause = {"start": 0.0, "a moment": 0.2, "a while": 1.0}[after]
-
-    def has_begun(_: object) -> bool:
-        if not run.pids.exists():
-            return False
-        time.sleep(pause)
-        return True
-
-    terminal = run_pytest(pytester.path, workers, "-p", "no:hypothesispytest", interrupt_when=has_begun)
-    assert terminal.interrupted_at is not None, terminal.text
-    assert terminal.ended_at - terminal.interrupted_at < 20
-    # Where it meets an `exec` of the SDK's import, Python ends by SIGINT itself, after all is done.
-    assert terminal.exit_code in {pytest.ExitCode.INTERRUPTED, -signal.SIGINT}, terminal.text
-    assert "KeyboardInterrupt" in terminal.text
-    assert "Traceback" not in terminal.text
-    assert "INTERNALERROR" not in terminal.text
-    assert run.processes == []
-
-
 class FakeChannel:
     """The worker's end of a channel, with answers that were written before."""
 
@@ -284,41 +253,3 @@ def test_progress_of_a_controller_that_is_gone() -> None:
 
     with Controller(Gone(), 1).waiting("building"):
         pass
-
-
-PLAIN = """\
-import os, tempfile, threading
-import pytest
-
-def sockets():
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            target = os.readlink(f"/proc/self/fd/{number}")
-        except OSError:
-            continue
-        if target.startswith("socket:"):
-            yield target
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session):
-    if not hasattr(session.config, "workerinput"):
-        threads = [thread.name for thread in threading.enumerate() if "execnet" not in repr(thread)]
-        print("SEEN", len(threads), len(list(sockets())), os.listdir(tempfile.gettempdir()))
-"""
-
-
-def test_nothing_is_opened_for_those_who_ask_for_nothing(
-    pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`pytest -n2` of a project that does not use the plugin has no socket, thread or folder of it, whatever TMPDIR is."""
-    folder = tmp_path / ("long" * 40)
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    pytester.makeconftest(PLAIN)
-    pytester.makepyfile("def test_one(): pass\ndef test_two(): pass\n")
-    options = ("-n2", "-s", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
-    result = pytester.runpytest_subprocess(*options, timeout=120)
-    result.assert_outcomes(passed=2)
-    (line,) = [line for line in result.outlines if "SEEN" in line]
-    plain = pytester.runpytest_subprocess(*options, "-p", "no:dagger_rust", timeout=120)
-    assert line in plain.outlines
