@@ -37,8 +37,7 @@ def said(error: Failed) -> str | None:
         ),
         ('exec: "rustc": executable file not found in $PATH', "The builder image has no rustc on its PATH."),
         (
-            "error: rustup could not choose a version of rustc to run, because one wasn't specified explicitly, "
-            "and no default is configured.",
+            "error: rustup could not choose a version of rustc to run: no default is configured.",
             "The builder image has rustup, but no default toolchain.",
         ),
         (
