@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_dagger_rust.diagnostics import Diagnostic
+
+
+# Half a surrogate is a byte of a file's name that is not UTF-8.
+_UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def one_line(text: str) -> str:
+    """Return a text that comes from files as one line without control characters: they are written as Python does."""
+    return _UNSHOWN.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -53,9 +63,10 @@ class WorkspaceError(DaggerRustError):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        text = self.message
+        text = one_line(self.message)
         if self.file is not None:
-            text = f"{self.file}: {text}" if self.line is None else f"{self.file}:{self.line}: {text}"
+            file = one_line(str(self.file))
+            text = f"{file}: {text}" if self.line is None else f"{file}:{self.line}: {text}"
         return text if self.hint is None else f"{text}\n  {self.hint}"
 
 

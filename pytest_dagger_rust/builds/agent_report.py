@@ -227,6 +227,8 @@ def _check(report: AgentReport, workspace: RustWorkspace) -> None:
             continue
         if (artifact.package, artifact.name.replace("-", "_")) not in known:
             raise _forged(artifact, "the workspace has no such target")
+        if PurePosixPath(artifact.name).parts != (artifact.name,) or artifact.name == "..":
+            raise _forged(artifact, "that is not the name of a file")
         for name in files:
             if not _is_below(name, report.target):
                 raise _forged(artifact, f"{name} is not below cargo's target directory")

@@ -330,7 +330,10 @@ class _Digesting:
 
 
 def _opened(entry: Entry) -> IO[bytes]:
-    return io.BytesIO(entry.origin) if isinstance(entry.origin, bytes) else Path(entry.origin).open("rb")
+    if isinstance(entry.origin, bytes):
+        return io.BytesIO(entry.origin)
+    # By now it may be a link or a pipe.
+    return os.fdopen(os.open(entry.origin, _OPEN), "rb")
 
 
 def _add_file(

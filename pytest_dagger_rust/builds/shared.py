@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.engine.plain import without_trace
+from pytest_dagger_rust.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +38,15 @@ def is_pull_request(environ: Mapping[str, str]) -> bool:
     return event.startswith("pull_request") or bool(environ.get("CI_MERGE_REQUEST_IID"))
 
 
+def _folder(name: str, base: Path) -> Path:
+    folder = os.path.expanduser(name)  # noqa: PTH111 - it leaves a user that there is not
+    if "\0" in name or folder.startswith("~"):
+        raise ConfigurationError(
+            f"cache_from and cache_to: {name!r} is no path of a folder; write the whole path."
+        )
+    return Path(os.path.normpath(base / folder))
+
+
 @dataclass(frozen=True)
 class Place:
     """A repository of a registry, or a folder: what begins with `.`, `/` or `~`."""
@@ -46,9 +56,12 @@ class Place:
 
     @classmethod
     def of(cls, name: str, base: Path) -> Place:
-        """Read a setting's value; folders are relative to `base`."""
+        """Read a setting's value; folders are relative to `base`.
+
+        Raises ConfigurationError for what cannot be a folder's path.
+        """
         if name.startswith((".", "/", "~")):
-            return cls(name, Path(os.path.normpath(base / Path(name).expanduser())))
+            return cls(name, _folder(name, base))
         return cls(name, None)
 
     def image(self, client: dagger.Client, key: str) -> dagger.Container | None:
@@ -56,7 +69,9 @@ class Place:
         if self.folder is None:
             return client.container().from_(f"{self.name}:{key}")
         file = self.folder / f"{key}.tar"
-        return client.container().import_(client.host().file(str(file))) if file.is_file() else None
+        # Also where the path is too long, or nobody may look.
+        is_there = os.path.isfile(file)  # noqa: PTH113
+        return client.container().import_(client.host().file(str(file))) if is_there else None
 
     async def put(self, image: dagger.Container, key: str) -> None:
         """Publish an image under a key, whole or not at all."""

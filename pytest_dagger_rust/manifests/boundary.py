@@ -112,7 +112,8 @@ class Tree:
         if kind is None:
             raise WorkspaceError("no such file", file=Path(path))
         if kind != "file":
-            raise WorkspaceError(f"this is a {kind}, where a file is needed", file=Path(path))
+            what = "a folder" if kind == "folder" else "not a regular file"
+            raise WorkspaceError(f"this is {what}, where a file is needed", file=Path(path))
         try:
             return Path(path).read_bytes()
         except OSError as error:

@@ -72,7 +72,7 @@ class Discovery:
     def _target(self, found: Found, prefix: str) -> Target:
         declared = found.declared
         if "path" in declared:
-            path = posixpath.normpath(f"{self._manifest.directory}/{found.path}")
+            path = posixpath.normpath(posixpath.join(self._manifest.directory, found.path))
             self._tree.require(path, named_by=self._manifest.path)
         harness = boolean(declared.get("harness"))
         return Target(
@@ -235,7 +235,7 @@ class Discovery:
         if stem in {"", ".", ".."}:
             raise self._error("`build` names no file", "package", "build", hint='Write `build = "build.rs"`.')
         self._tree.require(
-            posixpath.normpath(f"{self._manifest.directory}/{path}"), named_by=self._manifest.path
+            posixpath.normpath(posixpath.join(self._manifest.directory, path)), named_by=self._manifest.path
         )
         return Found("custom-build", f"build-script-{stem}", path)
 

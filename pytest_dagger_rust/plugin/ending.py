@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from pytest_dagger_rust.errors import one_line
 from pytest_dagger_rust.plugin.state import SETTINGS_KEY
 from pytest_dagger_rust.report import ci, table
 
@@ -107,4 +108,4 @@ def withheld(builds: Sequence[BuildFacts]) -> str:
 
 
 def _first(paths: Sequence[str]) -> str:
-    return f"{', '.join(paths[:3])}{f' and {len(paths) - 3} more' if len(paths) > 3 else ''}"
+    return f"{', '.join(map(one_line, paths[:3]))}{f' and {len(paths) - 3} more' if len(paths) > 3 else ''}"

@@ -190,25 +190,27 @@ def _cache_folder(config: pytest.Config) -> Path | None:
     return folder if folder and os.access(folder, os.W_OK) else None
 
 
+def shared_cache(settings: Mapping[str, Any], base: Path, environ: Mapping[str, str]) -> SharedCache | None:
+    """Return the places that the settings name, None where there are none; a pull request publishes to none."""
+    from pytest_dagger_rust.builds.shared import Place, SharedCache, is_pull_request  # noqa: PLC0415
+
+    sources, targets = (
+        [Place.of(name, base) for name in settings[key]] for key in ("cache_from", "cache_to")
+    )
+    if is_pull_request(environ) and not settings["cache_to_on_pull_requests"]:
+        targets = []
+    return SharedCache(sources, targets) if sources or targets else None
+
+
 @pytest.fixture(scope="session")
 def _shared_cache(  # pyright: ignore[reportUnusedFunction]
     pytestconfig: pytest.Config, _dagger_engine: Engine
 ) -> Generator[SharedCache | None]:
     """The places where machines share compiled dependencies; None where there are none."""
-    from pytest_dagger_rust.builds.shared import Place, SharedCache, is_pull_request  # noqa: PLC0415
-
-    settings = _settings(pytestconfig)
-    sources, targets = (
-        [Place.of(name, pytestconfig.rootpath) for name in settings[key]]
-        for key in ("cache_from", "cache_to")
-    )
-    if is_pull_request(os.environ) and not settings["cache_to_on_pull_requests"]:
-        targets = []
-    if not sources and not targets:
-        yield None
-        return
-    shared = SharedCache(sources, targets)
+    shared = shared_cache(_settings(pytestconfig), pytestconfig.rootpath, os.environ)
     yield shared
+    if shared is None:
+        return
     build_log = pytestconfig.stash[REPORTING_KEY].build_log
     if shared.is_publishing:
         with build_log.waiting("publishing the dependencies"):

@@ -121,6 +121,16 @@ def test_a_message_that_cannot_be_cargos_is_named(
     assert complaint in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["../app", "..", "/app", "a/b"])
+def test_a_name_that_leads_elsewhere_is_refused(workspace: RustWorkspace, name: str) -> None:
+    """Also where the workspace's own manifest has it: it becomes the name of a file that is exported."""
+    with (workspace.root / "Cargo.toml").open("a") as manifest:
+        manifest.write(f'[[bin]]\nname = "{name}"\npath = "src/main.rs"\n')
+    target = {**artifact()["target"], "name": name}
+    with pytest.raises(DaggerRustError, match="that is not the name of a file"):
+        read_report(report(artifact(target=target)), RustWorkspace.load(workspace.root))
+
+
 def test_a_library_that_cargo_never_made_is_refused(workspace: RustWorkspace) -> None:
     """A target of the workspace's is needed for a library too."""
     target = {"kind": ["cdylib"], "crate_types": ["cdylib"], "name": "evil", "src_path": "x"}

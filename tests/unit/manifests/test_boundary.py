@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import builtins
-import io
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -27,25 +25,6 @@ PRIVATE = "[package]\nname = 'secret'\nversion = '0.0.1'\n"
 def outside(tmp_path: Path) -> Path:
     """A package beside the repository, which is none of its business."""
     return write_tree(tmp_path / "outside", {"Cargo.toml": PRIVATE, "src/lib.rs": LIB, "src/main.rs": MAIN})
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths of all files and folders opened while a test runs."""
-    paths: list[str] = []
-
-    def watch(owner: object, name: str) -> None:
-        real = getattr(owner, name)
-
-        def call(path: Any, *arguments: Any, **options: Any) -> Any:
-            paths.append(os.path.realpath(str(path)))
-            return real(path, *arguments, **options)
-
-        monkeypatch.setattr(owner, name, call)
-
-    for owner, name in ((builtins, "open"), (io, "open"), (os, "open"), (os, "scandir"), (os, "listdir")):
-        watch(owner, name)
-    return paths
 
 
 LEADING_OUT: Mapping[str, Mapping[str, str]] = {
