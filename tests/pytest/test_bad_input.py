@@ -213,7 +213,7 @@ async def test_missing_file(cached_rust_build, tmp_path):
         await cached_rust_build.run("app", files={"/x": tmp_path / "gone"})
 
 def test_number(cached_rust_build):
-    with pytest.raises(ConfigurationError, match="pass '1'"):
+    with pytest.raises(ConfigurationError, match="Pass '1'"):
         cached_rust_build.blocking.run("app", 1)
 
 async def test_unknown_option(cached_rust_build_factory):

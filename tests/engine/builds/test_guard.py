@@ -193,7 +193,7 @@ def test_a_damaged_base_archive_is_replaced(make_scenario: MakeScenario, tmp_pat
     (scenario.root / "large").write_bytes(b"x" * base_archive.SMALL)
     scenario.caches = Caches(tmp_path / "cache")
     assert scenario.output() == "one first\n"
-    (base,) = tmp_path.glob("cache/*.tar")
+    (base,) = tmp_path.glob("cache/sent-*/*.tar")
     content = base.read_bytes()
     base.write_bytes(content.replace(b"first", b"worse"))
     scenario.replace("src/main.rs", "one", "two")
@@ -215,7 +215,7 @@ def test_an_edit_sends_only_what_changed(make_scenario: MakeScenario, tmp_path: 
     assert scenario.output() == "two second\n"
     scenario.write(workspace())
     assert scenario.output() == "one first\n"
-    assert len(list(tmp_path.glob("cache/*.tar"))) == 1
+    assert len(list(tmp_path.glob("cache/sent-*/*.tar"))) == 1
 
 
 def test_another_configuration_compiles_own_crates_again(make_scenario: MakeScenario) -> None:
