@@ -103,7 +103,7 @@ def test_a_failure_is_told_once_and_where(bare_project: Project, monkeypatch: py
     text = result.stdout.str().partition("short test summary info")[0]
     errors = text.partition("= ERRORS =")[2].partition("= dagger-rust =")[0]
     assert errors.count("error[E0308]") == 1
-    assert errors.count("  --> rust/library.rs:2:5") == 1
+    assert errors.count("--> rust/library.rs:2:5") == 1
     assert errors.count("and 5 more tests need this build") == 1
     assert errors.count("ERROR at setup of") == 1
     summary = result.stdout.str().partition("short test summary info")[2]
