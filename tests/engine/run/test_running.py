@@ -140,7 +140,8 @@ def test_files_that_are_not_there_are_named(app: BlockingRustBuild, tmp_path: Pa
     with pytest.raises(ConfigurationError, match=r"^files: there is no file or folder /.*/nowhere\.$"):
         app.run("app", files={"/in": tmp_path / "nowhere"})
     with pytest.raises(
-        ConfigurationError, match=r"^app: files: paths in the container must be absolute: got 'in'\. A str is the content"
+        ConfigurationError,
+        match=r"^app: files: paths in the container must be absolute: got 'in'\. A str is the content",
     ):
         app.run("app", files={"in": "text"})
 
