@@ -58,7 +58,7 @@ class Terminal:
 
 
 # Nothing is kept in the project; hypothesis' plugin imports hypothesis at the end of each run, for half a second.
-PLAIN = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+FEWER_PLUGINS = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 
 
 def run_pytest(
@@ -78,7 +78,7 @@ def run_pytest(
     modes = [termios.tcgetattr(keyboard)]
     fcntl.ioctl(keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *PLAIN, *arguments],
+        [sys.executable, "-m", "pytest", *FEWER_PLUGINS, *arguments],
         cwd=folder,
         env={**os.environ, "TERM": "xterm", "PY_COLORS": "", **(env or {})},
         stdin=keyboard,

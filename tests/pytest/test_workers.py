@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_dagger_rust.engine.cli import CLI_BIN, RUNNER_HOST
-from tests.pytest.terminal import PLAIN, run_pytest
+from tests.pytest.terminal import FEWER_PLUGINS, run_pytest
 
 # A CLI that opens no session, and notes its processes.
 CLI = """\
@@ -90,7 +90,7 @@ def test_nothing_is_opened_for_those_who_ask_for_nothing(
     monkeypatch.setenv("TMPDIR", str(folder))
     pytester.makeconftest(PLAIN)
     pytester.makepyfile("def test_one(): pass\ndef test_two(): pass\n")
-    options = ("-n2", "-s", *PLAIN)
+    options = ("-n2", "-s", *FEWER_PLUGINS)
     result = pytester.runpytest_subprocess(*options, timeout=120)
     result.assert_outcomes(passed=2)
     (line,) = [line for line in result.outlines if "SEEN" in line]
