@@ -44,6 +44,7 @@ from pytest_dagger_rust.builds.failures import (
 )
 from pytest_dagger_rust.builds.outcome import build_report, layer_of
 from pytest_dagger_rust.builds.source_tree import (
+    included_entries,
     outside_paths,
     source_entries,
     tree_base,
@@ -237,6 +238,7 @@ def _dependencies(step: Step, skeleton: Skeleton, outside: Sequence[str]) -> Exe
     entries = [
         *archive.text_entries((f"{step.root}/{path}", text) for path, text in skeleton.files.items()),
         *filter(None, (archive.disk_entry(step.base, path) for path in verbatim)),
+        *(included_entries(request.workspace, request.excludes, step.base) if sources else ()),
     ]
     packed = archive.pack(entries, request.folder)
     return prepare(step, "dependencies", packed, request.dependency_arguments(skeleton))
