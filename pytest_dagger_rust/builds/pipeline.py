@@ -159,7 +159,7 @@ async def _run(request: BuildRequest, volume: str) -> _Output:
     user, builder = await request.builder.user(), await _with_toolchain(request)
     step = Step(request, volume, base, root, user, builder)
     cache = base_archive.folder_of(request.caches.folder, request.workspace.root)
-    dependencies = _dependencies(step, skeleton, outside)
+    dependencies = _dependencies(step, skeleton, outside) if skeleton.has_dependencies else None
     try:
         return await _run_execs(step, dependencies, _packed(step, outside, cache))
     except SourcesChangedError:
@@ -171,7 +171,9 @@ async def _run(request: BuildRequest, volume: str) -> _Output:
         raise with_withheld(error, request.withheld) from None
 
 
-async def _run_execs(step: Step, dependencies: Exec, packed: archive.Archive) -> _Output:
+async def _run_execs(step: Step, dependencies: Exec | None, packed: archive.Archive) -> _Output:
+    if dependencies is None:
+        return await _sources(step, packed, None)
     # A lock file that cargo has to make is made with the layer.
     has_lock = step.request.workspace.lock is not None
     if has_lock and step.request.caches.can_skip_dependency_build(step.volume, dependencies.build_id):
