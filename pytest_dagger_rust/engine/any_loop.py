@@ -102,8 +102,7 @@ class AnyLoopSession:
         Raises the transport's errors where nobody answers.
         """
         with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-            missing = self.marker and await asyncio.wait_for(self.marker.is_missing(), marker.PATIENCE)
-            if missing:
+            if self.marker and await asyncio.wait_for(self.marker.is_missing(), marker.PATIENCE):
                 self.lost = RESTARTED
                 raise EngineUnavailable(RESTARTED)
 
