@@ -99,7 +99,7 @@ def test_an_exec_that_is_asked_for_and_done_later(work: list[Any]) -> None:
 
 
 def test_the_toolchain_and_the_wheel_are_steps_as_well() -> None:
-    """rustup downloads for minutes: what it is at is shown, whichever way it spells a name."""
+    """Rustup downloads for minutes: what it is at is shown, whichever way it spells a name."""
     activity = Activity()
     activity.feed(traces(span("1", f"exec {agent.PROGRAM} toolchain --into /x --channel 1.95")))
     assert activity.words() == ("installing the toolchain", "")
