@@ -14,10 +14,12 @@ from pytest_dagger_rust.engine.plain import without_trace
 from pytest_dagger_rust.errors import EngineUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_dagger_rust.engine.engine import Engine
     from pytest_dagger_rust.engine.marker import Marker
+
+_NOTHING: Mapping[str, Any] = {}
 
 RESTARTED = "it was started anew, and knows nothing of this session."
 
@@ -48,8 +50,9 @@ def _reason(error: Exception) -> str:
 
 
 def _is_of_an_exec(error: Exception) -> bool:
-    errors: Sequence[Any] = getattr(error, "errors", None) or ()
-    return any((said.get("extensions") or {}).get("_type") == "EXEC_ERROR" for said in errors)
+    errors: Sequence[Mapping[str, Any]] = getattr(error, "errors", None) or ()
+    details: list[Mapping[str, Any]] = [said.get("extensions") or _NOTHING for said in errors]
+    return any(said.get("_type") == "EXEC_ERROR" for said in details)
 
 
 @dataclass
