@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_dagger_rust.builds.shared import Place, is_pull_request
+from pytest_dagger_rust.builds.ci_job import is_pull_request
+from pytest_dagger_rust.builds.places import Place
 
 
 @pytest.mark.parametrize(
