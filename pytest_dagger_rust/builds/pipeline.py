@@ -17,15 +17,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_dagger_rust.builds import archive, base_archive, binaries, builders, keys, toolchains
+from pytest_dagger_rust.builds import (
+    archive,
+    base_archive,
+    binaries,
+    builders,
+    keys,
+    layers,
+    state,
+    toolchains,
+)
 from pytest_dagger_rust.builds.agent_report import read_report
 from pytest_dagger_rust.builds.ahead import compiled_ahead
-from pytest_dagger_rust.builds.caches import DEPENDENCIES, PULLED, UNUSED
+from pytest_dagger_rust.builds.caches import DEPENDENCIES, PULLED, TARGET, UNUSED
 from pytest_dagger_rust.builds.execs import (
     OUT,
     VOLUME_LAYOUT,
     BuildRequest,
     Exec,
+    Start,
     Step,
     digest,
     pairs,
@@ -61,7 +71,6 @@ if TYPE_CHECKING:
 
     from pytest_dagger_rust.builds.agent_report import AgentReport
     from pytest_dagger_rust.builds.report import BuildReport
-    from pytest_dagger_rust.builds.shared import Pulled
     from pytest_dagger_rust.skeleton.skeleton import Skeleton
 
 
@@ -99,6 +108,8 @@ async def _run_build(request: BuildRequest, started: float) -> Made:
             made = await _made(request, _Place(volume, recipe), started, plan)
             if named:
                 binaries.publish(request, *named, made)
+            if not made.report.cached:
+                await state.publish(replace(plan.step, request=replace(request, libc=made.libc)), recipe)
             return made
 
 
@@ -128,6 +139,8 @@ def _with_origin(report: BuildReport, output: _Output) -> BuildReport:
     states, reasons = dict(report.caches), dict(report.cache_reasons)
     if output.pulled:
         states[DEPENDENCIES], reasons[DEPENDENCIES] = PULLED, f"from {output.pulled}"
+    if states.get(TARGET) == PULLED:
+        reasons[TARGET] = f"from {output.state}"
     if output.failed:
         states[DEPENDENCIES] = UNUSED
         reasons[DEPENDENCIES] = f"the dependency build failed: {output.failed}"
@@ -148,12 +161,17 @@ def _finished_report(request: BuildRequest, volume: str, said: AgentReport, star
 
 
 class _Output(NamedTuple):
-    """What left a source build, the agent's report, why its dependency build failed, and where it was pulled from."""
+    """What left a source build, and the agent's report.
+
+    `failed` is why its dependency build failed; `pulled` and `state` are where the dependencies and the target
+    directory came from.
+    """
 
     out: dagger.Directory
     text: str
     failed: str = ""
     pulled: str = ""
+    state: str = ""
 
 
 class _Place(NamedTuple):
@@ -206,38 +224,38 @@ async def _run_execs(plan: _Plan) -> _Output:
     has_lock = step.request.workspace.lock is not None
     if has_lock and step.request.caches.can_skip_dependency_build(step.volume, dependencies.build_id):
         with contextlib.suppress(LayerNeededError):
-            return await _sources(step, packed, None, skipped_layer=dependencies.build_id)
-    pulled, key = await _pulled(step, dependencies)
+            return await _sources(step, packed, Start(skipped=dependencies.build_id))
+    if has_lock and (output := await _from_state(plan)):
+        return output
+    pulled, tag = await layers.pulled(step, dependencies)
     if pulled is not None:
-        return (await _sources(step, packed, pulled.directory))._replace(pulled=pulled.place)
+        return (await _sources(step, packed, Start(pulled.directory)))._replace(pulled=pulled.place)
     try:
-        output = await _sources(step, packed, dependencies.container.directory(OUT))
+        output = await _sources(step, packed, Start(dependencies.container.directory(OUT)))
     except DependenciesFailedError as error:
         # A stub that does not build says nothing about the workspace. Without a layer, the source build compiles
         # everything: slower, but a genuine error is reported against the user's own files.
         failed = await _dependency_failure(step, error.build_id)
-        return (await _sources(step, packed, None))._replace(failed=failed)
-    if key:
-        _publish_dependencies(step, key, dependencies)
+        return (await _sources(step, packed, Start()))._replace(failed=failed)
+    if tag:
+        layers.publish(step, tag, dependencies)
     return output
 
 
-async def _pulled(step: Step, dependencies: Exec) -> tuple[Pulled | None, str]:
-    """Return the dependencies that another machine has compiled, and their name; neither if this machine has them."""
-    request, shared = step.request, step.request.caches.shared
-    if shared is None or request.caches.clear or request.caches.knows(step.volume, dependencies.build_id):
-        return None, ""
-    tag = keys.tag("dependencies", await keys.dependencies(step, dependencies))
-    return await shared.pull(request.client, tag, ("build-id", dependencies.build_id)), tag
-
-
-def _publish_dependencies(step: Step, tag: str, dependencies: Exec) -> None:
-    async def directory() -> dagger.Directory:
-        return dependencies.container.directory(OUT)
-
-    shared = step.request.caches.shared
-    if shared is not None:
-        shared.publish(step.request.client, "dependencies", tag, directory)
+async def _from_state(plan: _Plan) -> _Output | None:
+    """Build in the target directory that another machine has left; None where there is none to go on from."""
+    step, shared = plan.step, plan.step.request.caches.shared
+    if shared is None or step.request.caches.clear or not step.request.caches.are_unknown(step.volume):
+        return None
+    found = await state.pulled(step, plan.place.recipe)
+    if found is None:
+        return None
+    try:
+        start = Start(skipped=plan.dependencies.build_id, state=found.directory)
+        return (await _sources(step, plan.packed, start))._replace(state=found.place)
+    except LayerNeededError as error:
+        shared.problems.append(f"the target directory from {found.place} was not used: {error}")
+    return None
 
 
 async def _dependency_failure(step: Step, build_id: str) -> str:
@@ -277,11 +295,8 @@ def _dependencies(step: Step, skeleton: Skeleton, outside: Sequence[str]) -> Exe
     return prepare(step, "dependencies", packed, request.dependency_arguments(skeleton))
 
 
-async def _sources(
-    step: Step, packed: archive.Archive, restored: dagger.Directory | None, *, skipped_layer: str = ""
-) -> _Output:
-    """Build on a layer of dependencies, or skip the layer named `skipped_layer`."""
-    run = prepare(step, "sources", packed, step.request.source_arguments(), restored, skipped_layer)
+async def _sources(step: Step, packed: archive.Archive, start: Start) -> _Output:
+    run = prepare(step, "sources", packed, step.request.source_arguments(), start)
     out = run.container.directory(OUT)
     async with build_errors(functools.partial(read_failure, step), step.request.workspace.root):
         return _Output(out, await out.file("report.json").contents())

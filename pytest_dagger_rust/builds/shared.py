@@ -135,7 +135,8 @@ class SharedCache:
         except refusals() as error:
             self.problems.append(f"{title} could not be published to {place.name}: {reason(error)}")
         else:
-            self.published += [(place.name, kind)] if is_new else []
+            if is_new:
+                self.published.append((place.name, kind))
 
     async def finish(self) -> None:
         """Wait until everything is published, or given up."""

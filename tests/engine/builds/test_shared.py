@@ -15,6 +15,7 @@ from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.builds.execs import BuildRequest
 from pytest_dagger_rust.builds.places import Place
 from pytest_dagger_rust.builds.shared import SharedCache
+from tests.engine.volume import prune
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,11 +30,16 @@ FILES = {
 
 
 def machine(
-    scenario: Scenario, tmp_path: Path, *, sources: Sequence[str] = (), targets: Sequence[str] = ()
+    scenario: Scenario,
+    tmp_path: Path,
+    *,
+    sources: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    branches: Sequence[str] = ("",),
 ) -> SharedCache:
     """Give a scenario the caches of a machine that has built nothing yet, and return what it shares."""
     taken_from, put_to = ([Place.of(name, tmp_path) for name in names] for names in (sources, targets))
-    found = SharedCache(taken_from, put_to)
+    found = SharedCache(taken_from, put_to, branches)
     scenario.caches = Caches(tmp_path / uuid.uuid4().hex, shared=found)
     return found
 
@@ -93,6 +99,38 @@ def test_another_machine_compiles_what_differs_only(
     second.replace("src/main.rs", "now {}", "later {}")
     assert second.output() == "later 0\n"
     assert not list(tmp_path.glob("shared/*.part"))
+
+
+def test_another_machine_goes_on_from_the_newest_target_directory(
+    first: Scenario, second: Scenario, tmp_path: Path, rust_builder_image: str
+) -> None:
+    """Of the branch it was made from, with a dependency more; what it publishes is its own branch's from then on."""
+    place = registry(rust_builder_image)
+    found = machine(first, tmp_path, targets=[place], branches=["main"])
+    first.build()
+    first.engine.call(found.finish)
+    assert found.summary() == [f"binaries, target directory, dependencies published to {place}"]
+    more = {
+        "Cargo.toml": FILES["Cargo.toml"] + 'itoa = "1"\n',
+        "src/lib.rs": 'pub const WORD: &str = "first";\n',
+    }
+    main = 'fn main() { println!("{} {}", app::WORD, itoa::Buffer::new().format(fnv::FnvHashMap::<u8, u8>::default().len())); }'
+    second.write({**more, "src/main.rs": main})
+    second.lock()
+    found = machine(second, tmp_path, sources=[place], targets=[place], branches=["topic", "main"])
+    report = second.build().report
+    assert (set(report.compiled), report.fresh) == ({"itoa", "app"}, ("fnv",))
+    assert (report.caches["target directory"], report.caches["dependencies"]) == ("pulled", "not used")
+    assert report.cache_reasons["target directory"] == f"from {place}"
+    assert second.output() == "first 0\n"
+    second.engine.call(found.finish)
+    assert found.problems == []
+    found = machine(second, tmp_path, sources=[place], branches=["topic", "main"])
+    prune(second)
+    second.write({"src/lib.rs": 'pub const WORD: &str = "later";\n'}, mtime=1)
+    report = second.build().report
+    assert (report.compiled, report.fresh) == (("app",), ("fnv", "itoa"))
+    assert second.output() == "later 0\n"
 
 
 def key_of(scenario: Scenario, **changes: Any) -> str | None:
