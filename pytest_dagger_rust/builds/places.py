@@ -43,6 +43,8 @@ def reason(error: BaseException) -> str:
     """Return the end of an error's first line: what is before it are the steps that led there."""
     lines = (line for line in lines_of(without_trace(str(error))) if line.strip())
     first = next(lines, type(error).__name__)
+    if first.endswith("failed precondition"):
+        return "a part of it is not what its digest says"
     return without_credentials(first.rpartition(": ")[2] if first.count(": ") > 2 else first)
 
 

@@ -15,12 +15,16 @@ from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.builds.execs import BuildRequest
 from pytest_dagger_rust.builds.places import Place
 from pytest_dagger_rust.builds.shared import SharedCache
+from tests.engine.builds.faulty_registry import SECRET, FaultyRegistry, push
 from tests.engine.volume import prune
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    import dagger
+
+    from pytest_dagger_rust import Engine
     from tests.engine.scenario import Scenario
 
 FILES = {
@@ -243,3 +247,56 @@ def test_places_that_do_not_answer_fail_no_build(
         assert [line for line in lines if f"to {place}" in line]
     assert [line for line in lines if "to ./file/below: " in line]
     assert not [line for line in lines if "traceparent" in line]
+
+
+FAULTS = (
+    "forbidden",
+    "unauthorized",
+    "busy",
+    "broken",
+    "redirects",
+    "signed",
+    "garbage",
+    "replaced",
+    "truncated",
+    "slow",
+)
+READ_ONLY = ("forbidden", "readonly", "full", "unauthorized")
+
+
+def test_a_registry_with_a_fault_is_one_line(
+    engine: Engine, rust_builder_image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line names the place and has no credentials; what is not there, or of another platform, is not taken."""
+    monkeypatch.setattr(shared, "PULL_LIMIT", 4.0)
+    name, client = registry(rust_builder_image), engine.client
+    upstream, _, repository = name.partition("/")
+
+    async def directory() -> dagger.Directory:
+        return client.directory().with_new_file("key", uuid.uuid4().hex)
+
+    async def publish(found: SharedCache) -> None:
+        found.publish(client, "binaries", "another", directory)
+        await found.finish()
+
+    lines: dict[str, list[str]] = {}
+    with FaultyRegistry(upstream) as faulty:
+        for fault in (*FAULTS, "gone"):
+            place = f"{faulty.name}/{fault}/{repository}-{fault}"
+            push(upstream, f"{repository}-{fault}", {"key": "right", "fault": uuid.uuid4().hex})
+            found = SharedCache([Place.of(place, tmp_path)])
+            assert engine.call(found.pull, client, "tag", ("key", "right")) is None
+            lines[fault] = found.summary()
+        place = Place.of(f"{faulty.name}/none/{repository}-slow", tmp_path)
+        assert engine.call(SharedCache([place]).pull, client, "tag", ("key", "right")) is not None
+        for fault in READ_ONLY:
+            found = SharedCache([], [Place.of(f"{faulty.name}/{fault}/{repository}", tmp_path)])
+            engine.call(publish, found)
+            lines[f"publishing: {fault}"] = found.summary()
+    assert lines.pop("gone") == []
+    assert "not what its digest says" in lines["replaced"][0]
+    for fault, said in lines.items():
+        assert len(said) == 1, fault
+        assert f"{faulty.name}/" in said[0], fault
+        assert SECRET not in said[0]
+        assert "\n" not in said[0]
