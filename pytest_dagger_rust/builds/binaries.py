@@ -16,7 +16,7 @@ from pytest_dagger_rust.builds import caches, keys
 from pytest_dagger_rust.builds.agent_report import read_report
 from pytest_dagger_rust.builds.made import Made
 from pytest_dagger_rust.builds.outcome import build_report
-from pytest_dagger_rust.builds.places import reason, refusals
+from pytest_dagger_rust.builds.places import MANIFEST, reason, refusals
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.errors import DaggerRustError
 
@@ -38,7 +38,7 @@ def publish(request: BuildRequest, key: str, parts: Mapping[str, str], made: Mad
     shared = request.caches.shared
     if shared is None or made.said.lock != request.workspace.lock:
         return
-    manifest = {**parts, "libc": made.libc, "build": made.said.build_id, "job": shared.job}
+    manifest = {**parts, "libc": made.libc, "build": made.said.build_id}
 
     async def directory() -> dagger.Directory:
         return (
@@ -46,10 +46,9 @@ def publish(request: BuildRequest, key: str, parts: Mapping[str, str], made: Mad
             .with_directory("out", made.out)
             .with_directory("agent", made.runner)
             .with_new_file("key", key)
-            .with_new_file("manifest.json", json.dumps(manifest, indent=1, sort_keys=True))
         )
 
-    shared.publish(request.client, "binaries", keys.tag("binaries", key), directory)
+    shared.publish(request.client, "binaries", keys.tag("binaries", key), directory, manifest)
 
 
 async def pulled(request: BuildRequest, key: str, builder: dagger.Container, started: float) -> Made | None:
@@ -73,7 +72,7 @@ async def _read(
     request: BuildRequest, found: Pulled, builder: dagger.Container, started: float
 ) -> tuple[Made, str]:
     out = found.directory.directory("out")
-    manifest = _manifest(await found.directory.file("manifest.json").contents())
+    manifest = _manifest(await found.image.label(MANIFEST))
     said = read_report(await out.file("report.json").contents(), request.workspace)
     if said.lock != request.workspace.lock:
         raise DaggerRustError("they were built with another Cargo.lock")
@@ -97,12 +96,12 @@ async def _read(
     return Made(out, said, report, manifest["libc"], builder, runner), proof
 
 
-def _manifest(text: str) -> dict[str, str]:
-    value: object = json.loads(text)
+def _manifest(text: str | None) -> dict[str, str]:
+    value: object = json.loads(text or "null")
     members = cast("dict[str, Any]", value if isinstance(value, dict) else {})
     manifest = {name: item for name, item in members.items() if isinstance(item, str)}
     if manifest.get("libc") not in {agent.STATIC, agent.DYNAMIC}:
-        raise DaggerRustError("their manifest.json is damaged")
+        raise DaggerRustError("their manifest is damaged")
     return manifest
 
 

@@ -34,4 +34,4 @@ def publish(step: Step, tag: str, built: Exec) -> None:
 
     shared = step.request.caches.shared
     if shared is not None:
-        shared.publish(step.request.client, "dependencies", tag, directory)
+        shared.publish(step.request.client, "dependencies", tag, directory, {"build": built.build_id})

@@ -251,7 +251,7 @@ async def _from_state(plan: _Plan) -> _Output | None:
     if found is None:
         return None
     try:
-        start = Start(skipped=plan.dependencies.build_id, state=found.directory)
+        start = Start(skipped=plan.dependencies.build_id, state=found.directory.directory("state"))
         return (await _sources(step, plan.packed, start))._replace(state=found.place)
     except LayerNeededError as error:
         shared.problems.append(f"the target directory from {found.place} was not used: {error}")

@@ -23,6 +23,9 @@ Kind: TypeAlias = Literal["binaries", "state", "dependencies"]
 
 KINDS: Final[tuple[Kind, ...]] = ("binaries", "state", "dependencies")
 
+MANIFEST: Final = "pytest-dagger-rust.manifest"
+"""The label of an image that says what it was made of."""
+
 # Of each kind, what a folder keeps: that which was published last.
 KEPT: Final = 8
 

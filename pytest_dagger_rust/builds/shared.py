@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from pytest_dagger_rust.builds.places import is_missing, reason, refusals
+from pytest_dagger_rust.builds.places import MANIFEST, is_missing, reason, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -30,11 +31,16 @@ TITLES: Final[Mapping[Kind, str]] = {
 
 @dataclass(frozen=True)
 class Pulled:
-    """What was taken from a place; `text` is the content of the file that it was recognized by."""
+    """What was taken from a place."""
 
-    directory: dagger.Directory
+    image: dagger.Container
     place: str
     seconds: float
+
+    @property
+    def directory(self) -> dagger.Directory:
+        """All that is in it."""
+        return self.image.rootfs()
 
 
 @dataclass
@@ -67,7 +73,7 @@ class SharedCache:
             began = time.monotonic()
             image = None if place.name in self._silent else place.image(client, tag)
             if image is not None and await self._is_right(image, place, tag, proof):
-                return Pulled(image.rootfs(), place.name, time.monotonic() - began)
+                return Pulled(image, place.name, time.monotonic() - began)
         return None
 
     async def _is_right(
@@ -110,18 +116,21 @@ class SharedCache:
         kind: Kind,
         tag: str,
         make: Callable[[], Awaitable[dagger.Directory]],
+        manifest: Mapping[str, str],
         *,
         again: bool = False,
     ) -> None:
         """Begin to publish what `make` returns, to each place that has nothing of this name; see `finish`.
 
-        With `again` it takes the place of what is there.
+        `manifest` says what it was made of. With `again` it takes the place of what is there.
         """
+        said = json.dumps({**manifest, "job": self.job, "published": f"{time.time():.0f}"}, sort_keys=True)
 
         async def offer(place: Place) -> bool:
             if not again and await place.has(client, tag):
                 return False
-            await place.put(client.container().with_directory("/", await make()), tag)
+            image = client.container().with_directory("/", await make()).with_label(MANIFEST, said)
+            await place.put(image, tag)
             return True
 
         self._tasks += [asyncio.ensure_future(self._offered(offer, place, kind)) for place in self.targets]

@@ -6,8 +6,6 @@ on the machine where it was made; see `container/rust/state.rs`.
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.builds import keys
@@ -30,7 +28,7 @@ async def pulled(step: Step, recipe: str) -> Pulled | None:
         key, _ = named
         if found := await shared.pull(step.request.client, keys.tag("state", key), ("key", key)):
             shared.pulled.append(f"target directory pulled from {found.place} in {found.seconds:.1f} s")
-            return replace(found, directory=found.directory.directory("state"))
+            return found
     return None
 
 
@@ -46,13 +44,6 @@ async def publish(step: Step, recipe: str) -> None:
     client = step.request.client
 
     async def directory() -> dagger.Directory:
-        return (
-            client.directory()
-            .with_directory("state", copied_state(step))
-            .with_new_file("key", key)
-            .with_new_file(
-                "manifest.json", json.dumps({**parts, "job": shared.job}, indent=1, sort_keys=True)
-            )
-        )
+        return client.directory().with_directory("state", copied_state(step)).with_new_file("key", key)
 
-    shared.publish(client, "state", keys.tag("state", key), directory, again=True)
+    shared.publish(client, "state", keys.tag("state", key), directory, parts, again=True)

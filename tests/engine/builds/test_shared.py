@@ -276,7 +276,7 @@ def test_a_registry_with_a_fault_is_one_line(
         return client.directory().with_new_file("key", uuid.uuid4().hex)
 
     async def publish(found: SharedCache) -> None:
-        found.publish(client, "binaries", "another", directory)
+        found.publish(client, "binaries", "another", directory, {})
         await found.finish()
 
     lines: dict[str, list[str]] = {}

@@ -37,7 +37,10 @@ class Files:
     asked: list[str] = field(default_factory=list[str])
 
     def __getattr__(self, name: str) -> Any:
-        return lambda *_, **__: self
+        def itself(*_: object, **__: object) -> Files:
+            return self
+
+        return itself
 
     def directory(self, path: str) -> Files:
         """Return a directory in it."""
@@ -57,6 +60,10 @@ class Files:
         if self.path not in self.files:
             raise FileNotFoundError(f"{self.path}: no such file")
         return self.files[self.path]
+
+    async def label(self, _: str) -> str | None:
+        """Return what an image says of itself."""
+        return self.files.get("label")
 
     async def size(self) -> int:
         """Return the length of a file."""
@@ -86,7 +93,7 @@ def published(**changes: str | None) -> dict[str, str]:
     """Return what a machine publishes, changed by name."""
     files = {
         "key": "right",
-        "manifest.json": json.dumps(MANIFEST),
+        "label": json.dumps(MANIFEST),
         "agent/agent": "ELF",
         "out/bin/app": "ELF",
         "out/report.json": report(artifact(), lock=LOCK, build_id="0123456789abcdef", run_id="theirs"),
@@ -124,7 +131,7 @@ def test_what_is_whole_is_taken(request_: BuildRequest) -> None:
 )
 def test_an_address_that_is_none_is_not_shown(request_: BuildRequest, job: object) -> None:
     """Nor what would be a command to a CI."""
-    made, shared = pull(request_, published(**{"manifest.json": json.dumps({**MANIFEST, "job": job})}))
+    made, shared = pull(request_, published(label=json.dumps({**MANIFEST, "job": job})))
     assert made is not None
     assert shared.summary()[0].endswith("proved by build 0123456789ab")
 
@@ -133,10 +140,10 @@ def test_an_address_that_is_none_is_not_shown(request_: BuildRequest, job: objec
     ("changes", "why"),
     [
         ({"key": "another"}, "something else under the name binaries-right"),
-        ({"manifest.json": "[]"}, "manifest.json is damaged"),
-        ({"manifest.json": json.dumps({"libc": "-Clinker=/bin/sh"})}, "manifest.json is damaged"),
-        ({"manifest.json": "{"}, "could not be used"),
-        ({"manifest.json": None}, "no such file"),
+        ({"label": "[]"}, "manifest is damaged"),
+        ({"label": json.dumps({"libc": "-Clinker=/bin/sh"})}, "manifest is damaged"),
+        ({"label": "{"}, "could not be used"),
+        ({"label": None}, "manifest is damaged"),
         ({"agent/agent": None}, "no such file"),
         ({"out/bin/app": None}, "bin/app is missing"),
         ({"out/report.json": "{}"}, "report"),
