@@ -118,14 +118,14 @@ def prepare(
 ) -> Exec:
     """Return a run of the agent, to build what was packed."""
     request = step.request
-    container = _mounted(step, phase, packed)
+    variables = digest(*pairs(request.options))
+    build_id = digest(agent.digest(), packed.digest, step.root, *arguments, variables)
+    container = _mounted(step, phase, packed, build_id)
     for place, directory in ((RESTORED, start.restored), (STATE, start.state)):
         if directory is not None:
             container = container.with_mounted_directory(place, directory)
     for name, value in request.options.env.items():
         container = container.with_env_variable(name, value)
-    variables = digest(*pairs(request.options))
-    build_id = digest(agent.digest(), packed.digest, step.root, *arguments, variables)
     options = agent.options(
         {
             **_PLACES,
@@ -152,7 +152,7 @@ _SUBCOMMANDS: Mapping[Phase, str] = {"dependencies": "dependencies", "sources": 
 _PLACES = {"volume": VOLUME, "packages": PACKAGES, "out": OUT, "run-id": RUN_ID}
 
 
-def _mounted(step: Step, phase: Phase, packed: archive.Archive) -> dagger.Container:
+def _mounted(step: Step, phase: Phase, packed: archive.Archive, build_id: str) -> dagger.Container:
     """Return the builder with all that the agent needs, owned by the user that the builder's programs run as."""
     client, user = step.request.client, step.user
     packages = client.cache_volume("pytest-dagger-rust-packages")
@@ -161,18 +161,21 @@ def _mounted(step: Step, phase: Phase, packed: archive.Archive) -> dagger.Contai
         .with_mounted_cache(PACKAGES, packages, owner=user)
         .with_mounted_directory(OUT, agent.empty_directory(client), owner=user)
         .with_mounted_file(agent.PROGRAM, step.request.program())
-        .with_mounted_secret(RUN_ID, _run_id(step.request), mode=0o444)
+        .with_mounted_secret(RUN_ID, _run_id(step.request, f"{step.volume}-{build_id}"), mode=0o444)
     )
     for path in filter(None, (packed.path, packed.base)):
         container = container.with_mounted_file(f"{INPUT}/{path.name}", client.host().file(str(path)))
     return container
 
 
-def _run_id(request: BuildRequest) -> dagger.Secret:
-    """Return the id of this run as what is in no cache's key: an answer with another id comes from a cache."""
+def _run_id(request: BuildRequest, name: str) -> dagger.Secret:
+    """Return the id of this run as what is in no cache's key: an answer with another id comes from a cache.
+
+    A session has one secret of each key, so other builds that run at once have other keys.
+    """
     path = request.folder / f"{request.run_id}.id"
     path.write_text(request.run_id)
-    return request.client.secret(f"file://{path}", cache_key="pytest-dagger-rust-run-id")
+    return request.client.secret(f"file://{path}", cache_key=f"pytest-dagger-rust-run-id-{name}")
 
 
 def _volume(step: Step, phase: Phase) -> dagger.CacheVolume:

@@ -29,7 +29,6 @@ from pytest_dagger_rust.builds import (
 )
 from pytest_dagger_rust.builds.agent_report import read_report
 from pytest_dagger_rust.builds.ahead import compiled_ahead
-from pytest_dagger_rust.builds.caches import DEPENDENCIES, PULLED, TARGET, UNUSED
 from pytest_dagger_rust.builds.execs import (
     OUT,
     VOLUME_LAYOUT,
@@ -53,7 +52,7 @@ from pytest_dagger_rust.builds.failures import (
     with_withheld,
 )
 from pytest_dagger_rust.builds.made import Made
-from pytest_dagger_rust.builds.outcome import build_report, layer_of
+from pytest_dagger_rust.builds.outcome import build_report, layer_of, with_origin
 from pytest_dagger_rust.builds.source_tree import (
     outside_paths,
     source_entries,
@@ -126,25 +125,13 @@ async def _made(request: BuildRequest, place: _Place, started: float, plan: _Pla
         request = replace(request, libc=agent.DYNAMIC)
         output = await _run(await _planned(request, place))
     said = read_report(output.text, request.workspace)
-    report = _with_origin(_finished_report(request, place.volume, said, started), output)
+    report = _finished_report(request, place.volume, said, started)
+    report = with_origin(report, pulled=output.pulled, state=output.state, failed=output.failed)
     builder, runner = (
         await _with_toolchain(request),
         agent.folder(request.client, request.builder, request.libc),
     )
     return Made(output.out, said, report, request.libc, builder, runner)
-
-
-def _with_origin(report: BuildReport, output: _Output) -> BuildReport:
-    """Return the report with what became of the dependencies and the target directory before cargo ran."""
-    states, reasons = dict(report.caches), dict(report.cache_reasons)
-    if output.pulled:
-        states[DEPENDENCIES], reasons[DEPENDENCIES] = PULLED, f"from {output.pulled}"
-    if states.get(TARGET) == PULLED:
-        reasons[TARGET] = f"from {output.state}"
-    if output.failed:
-        states[DEPENDENCIES] = UNUSED
-        reasons[DEPENDENCIES] = f"the dependency build failed: {output.failed}"
-    return replace(report, caches=states, cache_reasons=reasons)
 
 
 async def _with_toolchain(request: BuildRequest) -> dagger.Container:
@@ -187,7 +174,7 @@ class _Plan(NamedTuple):
     step: Step
     place: _Place
     outside: Sequence[str]
-    dependencies: Exec
+    dependencies: Exec | None
     packed: archive.Archive
 
 
@@ -198,7 +185,8 @@ async def _planned(request: BuildRequest, place: _Place) -> _Plan:
     user, builder = await request.builder.user(), await _with_toolchain(request)
     step = Step(request, place.volume, base, root, user, builder)
     packed = _packed(step, outside, _archives(request))
-    return _Plan(step, place, outside, _dependencies(step, skeleton, outside), packed)
+    dependencies = _dependencies(step, skeleton, outside) if skeleton.has_dependencies else None
+    return _Plan(step, place, outside, dependencies, packed)
 
 
 def _archives(request: BuildRequest) -> Path | None:
@@ -219,8 +207,10 @@ async def _run(plan: _Plan) -> _Output:
 
 
 async def _run_execs(plan: _Plan) -> _Output:
-    # A lock file that cargo has to make is made with the layer.
     step, dependencies, packed = plan.step, plan.dependencies, plan.packed
+    if dependencies is None:
+        return await _from_state(plan) or await _sources(step, packed, Start())
+    # A lock file that cargo has to make is made with the layer.
     has_lock = step.request.workspace.lock is not None
     if has_lock and step.request.caches.can_skip_dependency_build(step.volume, dependencies.build_id):
         with contextlib.suppress(LayerNeededError):
@@ -251,7 +241,8 @@ async def _from_state(plan: _Plan) -> _Output | None:
     if found is None:
         return None
     try:
-        start = Start(skipped=plan.dependencies.build_id, state=found.directory.directory("state"))
+        skipped = "" if plan.dependencies is None else plan.dependencies.build_id
+        start = Start(skipped=skipped, state=found.directory.directory("state"))
         return (await _sources(step, plan.packed, start))._replace(state=found.place)
     except LayerNeededError as error:
         shared.problems.append(f"the target directory from {found.place} was not used: {error}")
