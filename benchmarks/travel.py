@@ -105,7 +105,7 @@ def published(repository: str) -> dict[str, int]:
     def read(path: str) -> dict[str, Any]:
         accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
         with urllib.request.urlopen(urllib.request.Request(f"{base}/{path}", headers=accept)) as answer:  # noqa: S310
-            return json.loads(answer.read())
+            return cast("dict[str, Any]", json.loads(answer.read()))
 
     tags = cast("list[str]", read("tags/list")["tags"])
     return {tag: sum(layer["size"] for layer in read(f"manifests/{tag}")["layers"]) for tag in tags}

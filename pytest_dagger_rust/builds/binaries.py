@@ -59,9 +59,10 @@ async def pulled(request: BuildRequest, key: str, builder: dagger.Container, sta
     found = await shared.pull(request.client, keys.tag("binaries", key), ("key", key))
     if found is None:
         return None
+    failures: tuple[type[Exception], ...] = (*refusals(), DaggerRustError, ValueError)
     try:
         made, proof = await _read(request, found, builder, started)
-    except (DaggerRustError, ValueError, *refusals()) as error:
+    except failures as error:
         shared.problems.append(f"the binaries of {found.place} could not be used: {reason(error)}")
         return None
     shared.pulled.append(f"binaries pulled from {found.place} in {found.seconds:.1f} s, {proof}")

@@ -282,9 +282,9 @@ def test_a_registry_with_a_fault_is_one_line(
     lines: dict[str, list[str]] = {}
     with FaultyRegistry(upstream) as faulty:
         for fault in (*FAULTS, "gone"):
-            place = f"{faulty.name}/{fault}/{repository}-{fault}"
+            where = f"{faulty.name}/{fault}/{repository}-{fault}"
             push(upstream, f"{repository}-{fault}", {"key": "right", "fault": uuid.uuid4().hex})
-            found = SharedCache([Place.of(place, tmp_path)])
+            found = SharedCache([Place.of(where, tmp_path)])
             assert engine.call(found.pull, client, "tag", ("key", "right")) is None
             lines[fault] = found.summary()
         place = Place.of(f"{faulty.name}/none/{repository}-slow", tmp_path)
