@@ -343,7 +343,5 @@ async def build(
         out,
         client,
         engine,
-        agents=agent.Agents(
-            agent.program(client, builder, agent.BUILDER, made.libc), agent.folder(client, builder, made.libc)
-        ),
+        agents=agent.Agents(agent.program(client, builder, agent.BUILDER, made.libc), made.runner),
     )

@@ -200,28 +200,32 @@ def _cache_folder(config: pytest.Config) -> Path | None:
 
 def shared_cache(settings: Settings, base: Path, environ: Mapping[str, str]) -> SharedCache | None:
     """Return the places that the settings name, None where there are none; a pull request publishes to none."""
-    from pytest_dagger_rust.builds.shared import Place, SharedCache, is_pull_request  # noqa: PLC0415
+    from pytest_dagger_rust.builds import ci_job  # noqa: PLC0415 - most runs share nothing
+    from pytest_dagger_rust.builds.places import Place  # noqa: PLC0415
+    from pytest_dagger_rust.builds.shared import SharedCache  # noqa: PLC0415
 
     sources, targets = (
         [Place.of(name, base) for name in settings[key]] for key in ("cache_from", "cache_to")
     )
-    if is_pull_request(environ) and not settings["cache_to_on_pull_requests"]:
+    if ci_job.is_pull_request(environ) and not settings["cache_to_on_pull_requests"]:
         targets = []
-    return SharedCache(sources, targets) if sources or targets else None
+    if not sources and not targets:
+        return None
+    return SharedCache(sources, targets, ci_job.branches(environ, base), ci_job.address(environ))
 
 
 @pytest.fixture(scope="session")
 def _shared_cache(  # pyright: ignore[reportUnusedFunction]
     pytestconfig: pytest.Config, _dagger_engine: Engine
 ) -> Generator[SharedCache | None]:
-    """The places where machines share compiled dependencies; None where there are none."""
+    """The places where machines share what they have built; None where there are none."""
     shared = shared_cache(_settings(pytestconfig), pytestconfig.rootpath, os.environ)
     yield shared
     if shared is None:
         return
     build_log = pytestconfig.stash[REPORTING_KEY].build_log
     if shared.is_publishing:
-        with build_log.waiting("publishing the dependencies"):
+        with build_log.waiting("publishing what was built"):
             _dagger_engine.call(shared.finish)
     build_log.notes += shared.summary()
 
