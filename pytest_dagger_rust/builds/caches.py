@@ -49,13 +49,15 @@ class Caches:
     `folder` is a folder on this machine. It keeps what was sent, so that an edit in a large tree sends only what
     changed, and remembers what was built, to notice when the engine drops it. A new value of `clear` empties the
     workspace's cache volumes and builds everything again. `turns` is a folder shared by processes that may request the
-    same build at the same time. `shared` are the places where machines share what they have built.
+    same build at the same time. `shared` are the places where machines share what they have built. With `write_lock`, a
+    lock file that cargo made or changed is written into the workspace.
     """
 
     folder: Path | None = None
     clear: str = ""
     turns: Path | None = None
     shared: SharedCache | None = None
+    write_lock: bool = False
 
     @contextlib.asynccontextmanager
     async def turn(self, name: str) -> AsyncGenerator[None]:

@@ -51,6 +51,7 @@ from pytest_dagger_rust.builds.failures import (
     is_about_others,
     with_withheld,
 )
+from pytest_dagger_rust.builds.lock_file import write_lock
 from pytest_dagger_rust.builds.made import Made
 from pytest_dagger_rust.builds.outcome import build_report, layer_of, with_origin
 from pytest_dagger_rust.builds.source_tree import (
@@ -125,6 +126,8 @@ async def _made(request: BuildRequest, place: _Place, started: float, plan: _Pla
         request = replace(request, libc=agent.DYNAMIC)
         output = await _run(await _planned(request, place))
     said = read_report(output.text, request.workspace)
+    if request.caches.write_lock:
+        write_lock(request.workspace, said.lock)
     report = _finished_report(request, place.volume, said, started)
     report = with_origin(report, pulled=output.pulled, state=output.state, failed=output.failed)
     builder, runner = (

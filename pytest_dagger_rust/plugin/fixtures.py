@@ -243,7 +243,9 @@ def _rust_caches(  # pyright: ignore[reportUnusedFunction]
         turns = Path(shared)
     # All workers of pytest-xdist ask for the same, and only the first of them finds something to clear.
     nonce = run_id(pytestconfig) or uuid.uuid4().hex
-    return Caches(folder, nonce if _settings(pytestconfig)["clear_caches"] else "", turns, _shared_cache)
+    settings = _settings(pytestconfig)
+    clear = nonce if settings["clear_caches"] else ""
+    return Caches(folder, clear, turns, _shared_cache, write_lock=settings["write_lock"])
 
 
 @pytest.fixture(scope="session")

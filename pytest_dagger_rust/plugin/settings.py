@@ -177,6 +177,12 @@ SETTINGS: tuple[Setting, ...] = (
         default=False,
     ),
     Setting(
+        "write_lock",
+        "switch",
+        "write the Cargo.lock that cargo made or changed in the builder into the workspace",
+        default=False,
+    ),
+    Setting(
         "cache_from", "list", "registry repositories and folders to take from what others have built", ()
     ),
     Setting("cache_to", "list", "registry repositories and folders to publish to what is built", ()),
