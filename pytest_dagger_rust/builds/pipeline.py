@@ -55,6 +55,7 @@ from pytest_dagger_rust.builds.lock_file import write_lock
 from pytest_dagger_rust.builds.made import Made
 from pytest_dagger_rust.builds.outcome import build_report, layer_of, with_origin
 from pytest_dagger_rust.builds.source_tree import (
+    included_entries,
     outside_paths,
     source_entries,
     tree_base,
@@ -284,6 +285,7 @@ def _dependencies(step: Step, skeleton: Skeleton, outside: Sequence[str]) -> Exe
     entries = [
         *archive.text_entries((f"{step.root}/{path}", text) for path, text in skeleton.files.items()),
         *filter(None, (archive.disk_entry(step.base, path) for path in verbatim)),
+        *(included_entries(request.workspace, request.excludes, step.base) if sources else ()),
     ]
     packed = archive.pack(entries, request.folder)
     return prepare(step, "dependencies", packed, request.dependency_arguments(skeleton))
