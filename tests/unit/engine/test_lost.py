@@ -194,16 +194,22 @@ def test_a_lost_engine_among_arguments() -> None:
 
 def test_a_failed_exec_is_no_reason_to_look() -> None:
     """Programs fail all the time, and each look is a query."""
-    replaced = Replaced(hangs=False)
 
-    async def fail(_: object) -> None:
-        errors: list[Any] = [{"message": "exit code: 1", "extensions": {"_type": "EXEC_ERROR"}}]
-        raise exceptions.TransportQueryError("failed", errors=errors)
+    class Exec(Replaced):
+        async def execute(self, query: Any) -> Any:
+            if query == "exec":
+                details: dict[str, Any] = {"message": "exit code: 1", "extensions": {"_type": "EXEC_ERROR"}}
+                raise exceptions.TransportQueryError("failed", errors=[details])
+            return await super().execute(query)
 
     async def use() -> None:
+        replaced = Exec(hangs=False)
         session = AnyLoopSession(cast("Engine", replaced), replaced, marker.Marker(replaced))
-        cast("Any", replaced).execute = fail
+        assert session.marker is not None
+        await session.marker.leave()
+        asked = len(replaced.asked)
         with pytest.raises(exceptions.TransportQueryError):
-            await session.execute("query")
+            await session.execute("exec")
+        assert len(replaced.asked) == asked
 
     asyncio.run(use())
