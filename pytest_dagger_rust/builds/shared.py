@@ -7,9 +7,11 @@ import contextlib
 import json
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from pytest_dagger_rust.builds.places import MANIFEST, is_missing, reason, refusals
+from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.errors import DaggerRustError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -41,6 +43,22 @@ class Pulled:
     def directory(self) -> dagger.Directory:
         """All that is in it."""
         return self.image.rootfs()
+
+    async def manifest(self) -> dict[str, str]:
+        """Return what it says that it was made of.
+
+        Raises DaggerRustError where that is damaged.
+        """
+        try:
+            value: object = json.loads(await self.image.label(MANIFEST) or "null")
+        except ValueError:
+            value = None
+        members = cast("dict[str, object]", value if isinstance(value, dict) else {})
+        manifest = {name: item for name, item in members.items() if isinstance(item, str)}
+        # Nothing else may become an option of rustc's.
+        if manifest.get("libc") not in {agent.STATIC, agent.DYNAMIC}:
+            raise DaggerRustError("the manifest is damaged")
+        return manifest
 
 
 @dataclass
