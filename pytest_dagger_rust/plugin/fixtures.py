@@ -31,13 +31,21 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.engine.engine import Engine
     from pytest_dagger_rust.factory import RustBuildFactory
     from pytest_dagger_rust.plugin.settings import Settings
+    from pytest_dagger_rust.run.sandbox import BlockingSandbox
     from pytest_dagger_rust.rust_build import BlockingRustBuild, RustBuild
     from pytest_dagger_rust.rust_tests.cases import ListedTests
     from pytest_dagger_rust.workspace import RustWorkspace
 
 # A test that asks for one of these may be a coroutine without any marker.
 ENTRY_FIXTURES = frozenset(
-    {"dagger_client", "rust_workspace", "cached_rust_build", "cached_rust_build_factory", "rust_build"}
+    {
+        "dagger_client",
+        "rust_workspace",
+        "cached_rust_build",
+        "cached_rust_build_factory",
+        "rust_build",
+        "rust_sandbox",
+    }
 )
 
 
@@ -291,3 +299,10 @@ def rust_build(request: pytest.FixtureRequest, cached_rust_build: RustBuild) -> 
     if hasattr(request, "param"):
         raise ConfigurationError("rust_build takes no parameters: parametrize cached_rust_build instead.")
     return cached_rust_build.blocking
+
+
+@pytest.fixture(scope="module")
+def rust_sandbox(rust_build: BlockingRustBuild) -> Generator[BlockingSandbox]:
+    """One container for all runs of a module, where a run costs what its process costs; override for another scope."""
+    with rust_build.sandbox() as sandbox:
+        yield sandbox
