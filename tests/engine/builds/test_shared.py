@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dagger_rust import CargoOptions, RustWorkspace
+from pytest_dagger_rust import CargoOptions, Engine, RustWorkspace, build
 from pytest_dagger_rust.builds import keys, plan, shared
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.builds.execs import BuildRequest
 from pytest_dagger_rust.builds.places import Place
 from pytest_dagger_rust.builds.shared import SharedCache
+from pytest_dagger_rust.container import agent
 from tests.engine.builds.faulty_registry import SECRET, FaultyRegistry, push
 from tests.engine.volume import prune
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     import dagger
 
-    from pytest_dagger_rust import Engine
+    from pytest_dagger_rust import RustBuild
+    from pytest_dagger_rust.engine.otlp import Batch
     from tests.engine.scenario import Scenario
 
 FILES = {
@@ -160,6 +162,39 @@ def key_of(scenario: Scenario, **changes: Any) -> str | None:
         return named and named[0]
 
     return scenario.engine.call(run)
+
+
+def test_pulled_binaries_need_no_step_of_the_builder(
+    first: Scenario, second: Scenario, tmp_path: Path, rust_builder_image: str, rust_runtime_image: str
+) -> None:
+    """Nothing is executed before the program runs: no agent is compiled, so no toolchain is pulled."""
+    place = registry(rust_builder_image)
+    publish(first, tmp_path, place)
+    heard: list[Batch] = []
+    engine = Engine(hear=heard.append)
+    with engine as client:
+
+        async def made() -> RustBuild:
+            return await build(
+                client,
+                RustWorkspace.load(second.root),
+                builder=client.container().from_(rust_builder_image),
+                runtime=client.container().from_(rust_runtime_image),
+                caches=Caches(shared=SharedCache([Place.of(place, tmp_path)])),
+                engine=engine,
+            )
+
+        app = engine.call(made)
+        runs = app.blocking.run("app", check=True).stdout
+    assert runs == "0\n"
+    commands = [
+        span.arguments().get("args", ())
+        for batch in heard
+        for span in batch.spans()
+        if "withExec" in span.name
+    ]
+    assert commands
+    assert {words[:2] for words in commands if words} == {(agent.PROGRAM, "run")}
 
 
 def test_all_that_decides_is_in_the_name_of_binaries(
