@@ -55,6 +55,8 @@ from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import DaggerRustError, RustBuildError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import dagger
 
     from pytest_dagger_rust.builds.agent_report import AgentReport
@@ -81,27 +83,45 @@ async def _run_build(request: BuildRequest, started: float) -> Made:
     request = replace(request, workspace=request.workspace.with_variables(request.options.env))
     name = digest(str(request.workspace.root), *request.source_arguments(), *pairs(request.options))
     async with engine_errors():
-        recipe = await keys.recipe(request)
-        volume = await _volume_key(request)
+        steps = keys.steps(request)
+        volume = Volume(await _volume_key(request))
         async with request.caches.turn(name[:24]):
             if request.caches.shared is None:
-                return await _made(request, Volume(volume), started)
-            plan = await planned(request, Volume(volume, recipe))
-            named = await keys.binaries(plan.step, plan.packed, recipe)
-            is_cold = request.caches.are_unknown(volume) and not request.caches.clear
-            if named and is_cold:
-                found = await binaries.pulled(request, named[0], plan.step.builder, started)
-                if found is not None:
-                    return found
-            if is_cold:
-                plan = await _with_state(plan)
-            made = await _made(plan.step.request, plan.volume, started, plan)
-            if named:
-                binaries.publish(request, *named, made)
-            if not made.report.cached:
-                step = replace(plan.step, request=replace(plan.step.request, libc=made.libc))
-                await state.publish(step, recipe)
-            return made
+                return await _made(request, volume, started)
+            return await _made_or_pulled(await planned(request, volume), steps, started)
+
+
+async def _made_or_pulled(plan: Plan, steps: builders.Steps, started: float) -> Made:
+    """Return what another machine has made of the same, or build and publish that."""
+    request, volume = plan.step.request, plan.volume
+    is_cold = request.caches.are_unknown(volume.name) and not request.caches.clear
+    naming = asyncio.ensure_future(_named(plan, steps))
+    naming.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        if is_cold:
+            plan, named = await naming
+            found = named and await binaries.pulled(request, named[0], plan.step.builder, started)
+            if found is not None:
+                return found
+            plan = await _with_state(plan)
+        # Where the engine's own caches are warm, nothing is waited for.
+        made = await _made(plan.step.request, volume, started, plan)
+        named_plan, named = await naming
+    finally:
+        naming.cancel()
+    if named:
+        binaries.publish(request, *named, made)
+    if not made.report.cached:
+        step = replace(plan.step, request=replace(plan.step.request, libc=made.libc))
+        await state.publish(step, named_plan.volume.recipe)
+    return made
+
+
+async def _named(plan: Plan, steps: builders.Steps) -> tuple[Plan, tuple[str, Mapping[str, str]] | None]:
+    """Return the plan with the builder's recipe, and the name of the binaries."""
+    recipe = await keys.recipe(plan.step.request, steps)
+    named = await keys.binaries(plan.step, plan.packed, recipe)
+    return plan._replace(volume=plan.volume._replace(recipe=recipe)), named
 
 
 async def _made(request: BuildRequest, volume: Volume, started: float, plan: Plan | None = None) -> Made:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import dagger
 
+    from pytest_dagger_rust.builds.builders import Steps
     from pytest_dagger_rust.builds.places import Kind, Place
 
 # Seconds that a place may take to answer, and to take what is published.
@@ -76,8 +77,8 @@ class SharedCache:
     problems: list[str] = field(default_factory=list[str])
     pulled: list[str] = field(default_factory=list[str])
     published: list[tuple[str, Kind]] = field(default_factory=list["tuple[str, Kind]"])
-    recipes: list[tuple[dagger.Container, str]] = field(
-        default_factory=list["tuple[dagger.Container, str]"], repr=False
+    builders: list[tuple[dagger.Container, Steps]] = field(
+        default_factory=list["tuple[dagger.Container, Steps]"], repr=False
     )
     _silent: set[str] = field(default_factory=set[str])
     _tasks: list[asyncio.Task[None]] = field(default_factory=list["asyncio.Task[None]"])

@@ -156,7 +156,7 @@ def key_of(scenario: Scenario, **changes: Any) -> str | None:
             folder=folder,
             caches=scenario.caches,
         )
-        recipe = await keys.recipe(request)
+        recipe = await keys.recipe(request, keys.steps(request))
         made = await plan.planned(request, plan.Volume("", recipe))
         named = await keys.binaries(made.step, made.packed, recipe)
         return named and named[0]
