@@ -101,8 +101,11 @@ class AnyLoopSession:
 
         Raises the transport's errors where nobody answers.
         """
+        if self.marker is None:
+            return
         with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-            if self.marker and await asyncio.wait_for(self.marker.is_missing(), marker.PATIENCE):
+            is_missing: bool = await asyncio.wait_for(self.marker.is_missing(), marker.PATIENCE)
+            if is_missing:
                 self.lost = RESTARTED
                 raise EngineUnavailable(RESTARTED)
 
