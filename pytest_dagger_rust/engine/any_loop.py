@@ -48,8 +48,9 @@ def _reason(error: Exception) -> str:
 
 
 def _is_of_an_exec(error: Exception) -> bool:
-    errors: Sequence[Any] = getattr(error, "errors", None) or ()
-    return any((said.get("extensions") or {}).get("_type") == "EXEC_ERROR" for said in errors)
+    errors: Sequence[dict[str, Any]] = getattr(error, "errors", None) or ()
+    details: list[dict[str, Any]] = [said.get("extensions") or {} for said in errors]
+    return any(found.get("_type") == "EXEC_ERROR" for found in details)
 
 
 @dataclass
