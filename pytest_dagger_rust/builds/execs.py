@@ -33,6 +33,7 @@ VOLUME_LAYOUT = "3"
 PACKAGES = "/pytest-dagger-rust-packages"
 INPUT = "/pytest-dagger-rust-input"
 RESTORED = f"{INPUT}/dependencies"
+STATE = f"{INPUT}/state"
 RUN_ID = "/pytest-dagger-rust-run-id"
 OUT = "/pytest-dagger-rust-out"
 
@@ -52,12 +53,22 @@ class BuildRequest:
     tests: bool = False
     libc: str = agent.STATIC
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    # Those of another machine, where this one has none.
+    agents: agent.Agents | None = None
     # What is not sent, because it may hold secrets; found while the sources are read.
     withheld: set[str] = field(default_factory=set[str])
 
     def program(self) -> dagger.File:
         """Return the half of the agent that builds."""
+        if self.agents is not None:
+            return self.agents.builder
         return agent.program(self.client, self.builder, agent.BUILDER, self.libc)
+
+    def runner(self) -> dagger.Directory:
+        """Return the folder with the half of the agent that runs."""
+        if self.agents is not None:
+            return self.agents.runner
+        return agent.folder(self.client, self.builder, self.libc)
 
     def dependency_arguments(self, skeleton: Skeleton) -> tuple[str, ...]:
         """Return cargo's subcommand and flags for the skeleton."""
@@ -95,21 +106,34 @@ class Exec:
     build_id: str
 
 
+@dataclass(frozen=True)
+class Start:
+    """What a source build starts from.
+
+    `restored` is the result of a dependency build, `skipped` the name of one that is not made, and `state` what another
+    machine's volume had.
+    """
+
+    restored: dagger.Directory | None = None
+    skipped: str = ""
+    state: dagger.Directory | None = None
+
+
 def prepare(
     step: Step,
     phase: Phase,
     packed: archive.Archive,
     arguments: tuple[str, ...],
-    restored: dagger.Directory | None = None,
-    skipped_layer: str = "",
+    start: Start = Start(),
 ) -> Exec:
     """Return a run of the agent, to build what was packed."""
     request = step.request
     variables = digest(*pairs(request.options))
     build_id = digest(agent.digest(), packed.digest, step.root, *arguments, variables)
     container = _mounted(step, phase, packed, build_id)
-    if restored is not None:
-        container = container.with_mounted_directory(RESTORED, restored)
+    for place, directory in ((RESTORED, start.restored), (STATE, start.state)):
+        if directory is not None:
+            container = container.with_mounted_directory(place, directory)
     for name, value in request.options.env.items():
         container = container.with_env_variable(name, value)
     options = agent.options(
@@ -123,8 +147,9 @@ def prepare(
             "build-id": build_id,
             "variables": variables,
             "clear": request.caches.clear or None,
-            "restored": RESTORED if restored is not None else None,
-            "skipped": skipped_layer or None,
+            "restored": RESTORED if start.restored is not None else None,
+            "state": STATE if start.state is not None else None,
+            "skipped": start.skipped or None,
             "marker": STUB_MARKER,
             **toolchains.choice(request.workspace, request.options, step.base),
         }
@@ -179,14 +204,25 @@ def digest(*parts: str) -> str:
 
 async def read_failure(step: Step, build_id: str, *, phase: Phase = "sources") -> str:
     """Read what cargo said in a failed exec from the volume: the exec itself left no layer to read."""
-    request, place = step.request, f"{OUT}/failure.json"
+    place = f"{OUT}/failure.json"
     options = agent.options(
         {"volume": VOLUME, "build-id": build_id, "out": place, "run-id": os.urandom(8).hex()}
     )
-    container = (
-        request.builder.with_mounted_cache(VOLUME, _volume(step, phase), owner=step.user)
-        .with_mounted_directory(OUT, agent.empty_directory(request.client), owner=step.user)
-        .with_mounted_file(agent.PROGRAM, request.program())
-        .with_exec([agent.PROGRAM, "failure", *options])
-    )
+    container = _beside_volume(step, phase).with_exec([agent.PROGRAM, "failure", *options])
     return await container.file(place).contents()
+
+
+def copied_state(step: Step) -> dagger.Directory:
+    """Return a copy of what the volume of the sources has by now."""
+    options = agent.options({"volume": VOLUME, "out": OUT, "run-id": step.request.run_id})
+    return _beside_volume(step, "sources").with_exec([agent.PROGRAM, "state", *options]).directory(OUT)
+
+
+def _beside_volume(step: Step, phase: Phase) -> dagger.Container:
+    """Return the builder with the volume and the agent, and nothing to build."""
+    client = step.request.client
+    return (
+        step.request.builder.with_mounted_cache(VOLUME, _volume(step, phase), owner=step.user)
+        .with_mounted_directory(OUT, agent.empty_directory(client), owner=step.user)
+        .with_mounted_file(agent.PROGRAM, step.request.program())
+    )

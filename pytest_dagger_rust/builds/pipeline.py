@@ -12,20 +12,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import os
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_dagger_rust.builds import archive, base_archive, builders, toolchains
+from pytest_dagger_rust.builds import (
+    archive,
+    base_archive,
+    binaries,
+    builders,
+    keys,
+    layers,
+    state,
+)
 from pytest_dagger_rust.builds.agent_report import read_report
 from pytest_dagger_rust.builds.ahead import compiled_ahead
-from pytest_dagger_rust.builds.caches import DEPENDENCIES, PULLED, UNUSED
 from pytest_dagger_rust.builds.execs import (
     OUT,
     VOLUME_LAYOUT,
     BuildRequest,
-    Exec,
+    Start,
     Step,
     digest,
     pairs,
@@ -42,41 +47,21 @@ from pytest_dagger_rust.builds.failures import (
     is_about_others,
     with_withheld,
 )
-from pytest_dagger_rust.builds.outcome import build_report, layer_of
-from pytest_dagger_rust.builds.source_tree import (
-    included_entries,
-    outside_paths,
-    source_entries,
-    tree_base,
-    without_excluded,
-)
+from pytest_dagger_rust.builds.lock_file import write_lock
+from pytest_dagger_rust.builds.made import Made
+from pytest_dagger_rust.builds.outcome import build_report, layer_of, with_origin
+from pytest_dagger_rust.builds.plan import Plan, Volume, archives, pack_sources, planned, with_toolchain
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import DaggerRustError, RustBuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping
 
     import dagger
 
     from pytest_dagger_rust.builds.agent_report import AgentReport
     from pytest_dagger_rust.builds.report import BuildReport
-    from pytest_dagger_rust.skeleton.skeleton import Skeleton
-
-
-@dataclass(frozen=True)
-class Made:
-    """What a build has made.
-
-    `out` is the folder of all that left it, `said` the agent's report, `libc` how the agent was linked, and `builder`
-    the builder with the toolchain that the workspace names.
-    """
-
-    out: dagger.Directory
-    said: AgentReport
-    report: BuildReport
-    libc: str
-    builder: dagger.Container
 
 
 async def run_build(request: BuildRequest, started: float) -> Made:
@@ -96,43 +81,70 @@ async def run_build(request: BuildRequest, started: float) -> Made:
 
 
 async def _run_build(request: BuildRequest, started: float) -> Made:
-    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
-
     request = replace(request, workspace=request.workspace.with_variables(request.options.env))
     name = digest(str(request.workspace.root), *request.source_arguments(), *pairs(request.options))
     async with engine_errors():
-        volume = await _volume_key(request)
+        steps = keys.steps(request)
+        volume = Volume(await _volume_key(request))
         async with request.caches.turn(name[:24]):
-            try:
-                async with compiled_ahead(request, is_first=request.caches.are_unknown(volume)):
-                    made = await _run(request, volume)
-            except dagger.ExecError as error:
-                if not agent.lacks_libc(error):
-                    raise
-                request = replace(request, libc=agent.DYNAMIC)
-                made = await _run(request, volume)
-        builder = await _with_toolchain(request)
-    said = read_report(made.text, request.workspace)
-    report = _finished_report(request, volume, said, started)
-    if made.pulled:
-        report = replace(
-            report,
-            caches={**report.caches, DEPENDENCIES: PULLED},
-            cache_reasons={**report.cache_reasons, DEPENDENCIES: f"from {made.pulled}"},
-        )
-    if made.failed:
-        reason = f"the dependency build failed: {made.failed}"
-        report = replace(
-            report,
-            caches={**report.caches, DEPENDENCIES: UNUSED},
-            cache_reasons={**report.cache_reasons, DEPENDENCIES: reason},
-        )
-    return Made(made.out, said, report, request.libc, builder)
+            if request.caches.shared is None:
+                return await _made(request, volume, started)
+            return await _made_or_pulled(await planned(request, volume), steps, started)
 
 
-async def _with_toolchain(request: BuildRequest) -> dagger.Container:
-    parts = (request.client, request.workspace, request.options)
-    return await toolchains.installed(*parts, request.builder, request.program())
+async def _made_or_pulled(plan: Plan, steps: builders.Steps, started: float) -> Made:
+    """Return what another machine has made of the same, or build and publish that."""
+    request, volume = plan.step.request, plan.volume
+    is_cold = request.caches.are_unknown(volume.name) and not request.caches.clear
+    naming = asyncio.ensure_future(_named(plan, steps))
+    naming.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        if is_cold:
+            plan, named = await naming
+            found = named and await binaries.pulled(request, named[0], plan.step.builder, started)
+            if found is not None:
+                return found
+            plan = await _with_state(plan)
+        # Where the engine's own caches are warm, nothing is waited for.
+        made = await _made(plan.step.request, volume, started, plan)
+        named_plan, named = await naming
+    finally:
+        naming.cancel()
+    if named:
+        binaries.publish(request, *named, made)
+    if not made.report.cached:
+        step = replace(plan.step, request=replace(plan.step.request, libc=made.libc))
+        await state.publish(step, named_plan.volume.recipe)
+    return made
+
+
+async def _named(plan: Plan, steps: builders.Steps) -> tuple[Plan, tuple[str, Mapping[str, str]] | None]:
+    """Return the plan with the builder's recipe, and the name of the binaries."""
+    recipe = await keys.recipe(plan.step.request, steps)
+    named = await keys.binaries(plan.step, plan.packed, recipe)
+    return plan._replace(volume=plan.volume._replace(recipe=recipe)), named
+
+
+async def _made(request: BuildRequest, volume: Volume, started: float, plan: Plan | None = None) -> Made:
+    """Build here."""
+    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
+
+    is_first = request.caches.are_unknown(volume.name) and request.agents is None
+    try:
+        async with compiled_ahead(request, is_first=is_first):
+            output = await _run(plan or await planned(request, volume))
+    except dagger.ExecError as error:
+        if not agent.lacks_libc(error):
+            raise
+        request = replace(request, libc=agent.DYNAMIC, agents=None)
+        output = await _run(await planned(request, volume))
+    said = read_report(output.text, request.workspace)
+    if request.caches.write_lock:
+        write_lock(request.workspace, said.lock)
+    report = _finished_report(request, volume.name, said, started)
+    report = with_origin(report, pulled=output.pulled, state=output.state, failed=output.failed)
+    builder, runner = await with_toolchain(request), request.runner()
+    return Made(output.out, said, report, request.libc, builder, runner)
 
 
 def _finished_report(request: BuildRequest, volume: str, said: AgentReport, started: float) -> BuildReport:
@@ -144,68 +156,84 @@ def _finished_report(request: BuildRequest, volume: str, said: AgentReport, star
 
 
 class _Output(NamedTuple):
-    """What left a source build, the agent's report, why its dependency build failed, and where it was pulled from."""
+    """What left a source build, and the agent's report.
+
+    `failed` is why its dependency build failed; `pulled` and `state` are where the dependencies and the target
+    directory came from.
+    """
 
     out: dagger.Directory
     text: str
     failed: str = ""
     pulled: str = ""
+    state: str = ""
 
 
-async def _run(request: BuildRequest, volume: str) -> _Output:
-    skeleton = request.workspace.skeleton()
-    outside = outside_paths(request.workspace, skeleton)
-    base, root = tree_base(request.workspace, outside)
-    user, builder = await request.builder.user(), await _with_toolchain(request)
-    step = Step(request, volume, base, root, user, builder)
-    cache = base_archive.folder_of(request.caches.folder, request.workspace.root)
-    dependencies = _dependencies(step, skeleton, outside) if skeleton.has_dependencies else None
+async def _run(plan: Plan) -> _Output:
+    request, cache = plan.step.request, archives(plan.step.request)
     try:
-        return await _run_execs(step, dependencies, _packed(step, outside, cache))
+        return await _run_execs(plan)
     except SourcesChangedError:
         if cache is None:
             raise
         base_archive.forget_all(cache)
-        return await _run_execs(step, dependencies, _packed(step, outside, None))
+        return await _run_execs(plan._replace(packed=pack_sources(plan.step, plan.outside, None)))
     except RustBuildError as error:
         raise with_withheld(error, request.withheld) from None
 
 
-async def _run_execs(step: Step, dependencies: Exec | None, packed: archive.Archive) -> _Output:
+async def _run_execs(plan: Plan) -> _Output:
+    step, dependencies, packed = plan.step, plan.dependencies, plan.packed
     if dependencies is None:
-        return await _sources(step, packed, None)
+        return await _from_state(plan) or await _sources(step, packed, Start())
     # A lock file that cargo has to make is made with the layer.
     has_lock = step.request.workspace.lock is not None
     if has_lock and step.request.caches.can_skip_dependency_build(step.volume, dependencies.build_id):
         with contextlib.suppress(LayerNeededError):
-            return await _sources(step, packed, None, skipped_layer=dependencies.build_id)
-    pulled, key = await _pulled(step, dependencies)
+            return await _sources(step, packed, Start(skipped=dependencies.build_id))
+    if has_lock and (output := await _from_state(plan)):
+        return output
+    pulled, tag = await layers.pulled(step, dependencies)
     if pulled is not None:
-        directory, place = pulled
-        return (await _sources(step, packed, directory))._replace(pulled=place)
+        return (await _sources(step, packed, Start(pulled.directory)))._replace(pulled=pulled.place)
     try:
-        output = await _sources(step, packed, dependencies.container.directory(OUT))
+        output = await _sources(step, packed, Start(dependencies.container.directory(OUT)))
     except DependenciesFailedError as error:
         # A stub that does not build says nothing about the workspace. Without a layer, the source build compiles
         # everything: slower, but a genuine error is reported against the user's own files.
         failed = await _dependency_failure(step, error.build_id)
-        return (await _sources(step, packed, None))._replace(failed=failed)
-    shared = step.request.caches.shared
-    if key and shared is not None:
-        shared.publish(step.request.client, key, dependencies.container.directory(OUT))
+        return (await _sources(step, packed, Start()))._replace(failed=failed)
+    if tag:
+        layers.publish(step, tag, dependencies)
     return output
 
 
-async def _pulled(step: Step, dependencies: Exec) -> tuple[tuple[dagger.Directory, str] | None, str]:
-    """Return the dependencies that another machine has compiled, and their name; neither if this machine has them."""
-    request, shared = step.request, step.request.caches.shared
-    if shared is None or request.caches.clear or request.caches.knows(step.volume, dependencies.build_id):
-        return None, ""
-    choice = toolchains.choice(request.workspace, request.options, step.base).values()
-    toolchain = [*toolchains.words(request.workspace, request.options), *filter(None, choice)]
-    parts = (VOLUME_LAYOUT, dependencies.build_id, await builders.identity(request.builder), *toolchain)
-    key = f"dependencies-{digest(*parts)[:40]}"
-    return await shared.pull(request.client, key, dependencies.build_id), key
+async def _with_state(plan: Plan) -> Plan:
+    """Return the plan with what another machine has left to go on from, and with that machine's agent."""
+    request = plan.step.request
+    # It is needed next, whatever is found; what is wrong with it is said there.
+    pulling = asyncio.ensure_future(request.builder.sync())
+    pulling.add_done_callback(lambda done: done.cancelled() or done.exception())
+    found = await state.pulled(plan.step, plan.volume.recipe)
+    if found is None:
+        return plan
+    pulled, libc, agents = found
+    request = replace(request, libc=libc, agents=agents)
+    return plan._replace(step=replace(plan.step, request=request), state=pulled)
+
+
+async def _from_state(plan: Plan) -> _Output | None:
+    """Build in the target directory that another machine has left; None where there is none to go on from."""
+    found, shared = plan.state, plan.step.request.caches.shared
+    if found is None or shared is None:
+        return None
+    try:
+        skipped = "" if plan.dependencies is None else plan.dependencies.build_id
+        start = Start(skipped=skipped, state=found.directory.directory("state"))
+        return (await _sources(plan.step, plan.packed, start))._replace(state=found.place)
+    except LayerNeededError as error:
+        shared.problems.append(f"the target directory from {found.place} was not used: {error}")
+    return None
 
 
 async def _dependency_failure(step: Step, build_id: str) -> str:
@@ -224,33 +252,8 @@ async def _dependency_failure(step: Step, build_id: str) -> str:
     return next(iter(lines_of(str(failure))), "cargo failed")
 
 
-def _packed(step: Step, outside: Sequence[str], cache: Path | None) -> archive.Archive:
-    request = step.request
-
-    def entries() -> Iterator[archive.Entry]:
-        return source_entries(request.workspace, request.excludes, step.base, outside, request.withheld)
-
-    return base_archive.pack_tree(entries, request.folder, cache)
-
-
-def _dependencies(step: Step, skeleton: Skeleton, outside: Sequence[str]) -> Exec:
-    request = step.request
-    sources = without_excluded(skeleton.sources, request.excludes, outside)
-    verbatim = (Path(os.path.normpath(request.workspace.root / path)) for path in sources)
-    entries = [
-        *archive.text_entries((f"{step.root}/{path}", text) for path, text in skeleton.files.items()),
-        *filter(None, (archive.disk_entry(step.base, path) for path in verbatim)),
-        *(included_entries(request.workspace, request.excludes, step.base) if sources else ()),
-    ]
-    packed = archive.pack(entries, request.folder)
-    return prepare(step, "dependencies", packed, request.dependency_arguments(skeleton))
-
-
-async def _sources(
-    step: Step, packed: archive.Archive, restored: dagger.Directory | None, *, skipped_layer: str = ""
-) -> _Output:
-    """Build on a layer of dependencies, or skip the layer named `skipped_layer`."""
-    run = prepare(step, "sources", packed, step.request.source_arguments(), restored, skipped_layer)
+async def _sources(step: Step, packed: archive.Archive, start: Start) -> _Output:
+    run = prepare(step, "sources", packed, step.request.source_arguments(), start)
     out = run.container.directory(OUT)
     async with build_errors(functools.partial(read_failure, step), step.request.workspace.root):
         return _Output(out, await out.file("report.json").contents())

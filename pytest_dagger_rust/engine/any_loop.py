@@ -14,12 +14,10 @@ from pytest_dagger_rust.engine.plain import without_trace
 from pytest_dagger_rust.errors import EngineUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pytest_dagger_rust.engine.engine import Engine
     from pytest_dagger_rust.engine.marker import Marker
-
-_NOTHING: Mapping[str, Any] = {}
 
 RESTARTED = "it was started anew, and knows nothing of this session."
 
@@ -50,9 +48,9 @@ def _reason(error: Exception) -> str:
 
 
 def _is_of_an_exec(error: Exception) -> bool:
-    errors: Sequence[Mapping[str, Any]] = getattr(error, "errors", None) or ()
-    details: list[Mapping[str, Any]] = [said.get("extensions") or _NOTHING for said in errors]
-    return any(said.get("_type") == "EXEC_ERROR" for said in details)
+    errors: Sequence[dict[str, Any]] = getattr(error, "errors", None) or ()
+    details: list[dict[str, Any]] = [said.get("extensions") or {} for said in errors]
+    return any(found.get("_type") == "EXEC_ERROR" for found in details)
 
 
 @dataclass
@@ -104,8 +102,11 @@ class AnyLoopSession:
 
         Raises the transport's errors where nobody answers.
         """
+        if self.marker is None:
+            return
         with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-            if self.marker and await asyncio.wait_for(self.marker.is_missing(), marker.PATIENCE):
+            is_missing: bool = await asyncio.wait_for(self.marker.is_missing(), marker.PATIENCE)
+            if is_missing:
                 self.lost = RESTARTED
                 raise EngineUnavailable(RESTARTED)
 

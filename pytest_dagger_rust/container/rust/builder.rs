@@ -21,6 +21,7 @@ mod packages;
 mod proofs;
 mod record;
 mod sets;
+mod state;
 mod subcommands;
 mod sync;
 mod tar;
@@ -41,6 +42,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("failure", failed::OPTIONS, failed::main),
     ("find", wheel::FIND_OPTIONS, wheel::find),
     ("record", record::OPTIONS, record::main),
+    ("state", state::OPTIONS, state::copy_out),
     ("toolchain", toolchain::OPTIONS, toolchain::main),
     ("wheel", wheel::OPTIONS, wheel::main),
 ];
