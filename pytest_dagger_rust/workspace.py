@@ -96,6 +96,11 @@ class RustWorkspace:
         return self._plan.toolchain
 
     @property
+    def runners(self) -> tuple[str, ...]:
+        """The programs that cargo's configuration would have tests run with: for targets that may not be built for."""
+        return tuple(dict.fromkeys(runner for config in self._plan.configs for runner in config.runners()))
+
+    @property
     def lock_file(self) -> Path:
         """The path of Cargo.lock, which cargo's configuration may put elsewhere than into the root."""
         return Path(self._plan.lock_path)

@@ -149,4 +149,18 @@ def cargo_failure(text: str, root: Path | None = None) -> RustBuildError:
         name = signal.Signals(kept["signal"]).name
         hint = " It may have been short of memory." if name == "SIGKILL" else ""
         said = f"cargo was killed by {name}.{hint}\n{said}".rstrip()
-    return RustBuildError(said, diagnostics=diagnostics, root=root)
+    return RustBuildError(said + _hint(said), diagnostics=diagnostics, root=root)
+
+
+_NO_PYTHON = re.compile(r"no Python 3\.x interpreter found")
+
+
+def _hint(said: str) -> str:
+    """Return what to do about a failure that a builder image is the cause of, empty for others."""
+    if not _NO_PYTHON.search(said):
+        return ""
+    return (
+        "\n\nThe builder image has no Python, which PyO3 looks for in an ordinary build; wheels need none.\n"
+        "  Leave the crate out with dagger_rust_packages or dagger_rust_test_excludes, or install python3 in\n"
+        "  rust_builder_container."
+    )

@@ -49,6 +49,12 @@ class CargoConfig:
         path = string(table(self.document.get("resolver")).get("lockfile-path"))
         return None if path is None else self._absolute([path])[0]
 
+    def runners(self) -> list[str]:
+        """Return the programs that `[target]` tables have cargo run tests with, as words of a command."""
+        values = [table(item).get("runner") for item in table(self.document.get("target")).values()]
+        words = [[value] if isinstance(value, str) else strings(value) for value in values]
+        return [" ".join(command) for command in words if command]
+
     def named_files(self) -> list[str]:
         """Return the tools, linkers and target specifications it names by a path."""
         return self._absolute(self._paths())

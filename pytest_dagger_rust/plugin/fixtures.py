@@ -178,6 +178,8 @@ def _rust_tests(  # pyright: ignore[reportUnusedFunction]
             caches=_rust_caches,
         )
         done(build)
+        if runners := ", ".join(rust_workspace.runners):
+            build_log.notes.append(f"Rust tests run without the runner of cargo's configuration: {runners}")
         timeout = _settings(pytestconfig)["test_timeout"]
         return ListedTests(_dagger_engine, build, await list_tests(build, timeout))
 

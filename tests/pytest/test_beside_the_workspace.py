@@ -46,6 +46,7 @@ FILES = {
     "rust/crates/app/Cargo.toml": manifest("app") + '[dependencies]\nshared = { path = "../shared" }\n',
     "rust/crates/app/build.rs": BUILD_SCRIPT,
     "rust/crates/app/src/main.rs": MAIN,
+    "rust/.cargo/config.toml": "[target.'cfg(unix)']\nrunner = 'qemu'\n",
     "shared/Cargo.toml": manifest("shared"),
     "shared/src/lib.rs": 'mod inner;\npub use inner::WORD;\n#[test]\nfn a_word() { assert_eq!(WORD, "shared"); }\n',
     "shared/src/inner.rs": 'pub const WORD: &str = "shared";\n',
@@ -65,6 +66,7 @@ def test_what_a_build_needs_beside_the_workspace(bare_project: Project) -> None:
     result = bare_project.pytest("-rP", "-v")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*rust/crates/shared/src/lib.rs::a_word PASSED*", "2 readme shared"])
+    result.stdout.fnmatch_lines(["Rust tests run without the runner of cargo's configuration: qemu"])
     edits = {
         "proto/words.txt": "one\n",
         "README.md": "edited",

@@ -29,6 +29,22 @@ def test_the_error_comes_before_the_warnings_of_a_build_script() -> None:
     assert lines[-1] == "warning: needs@0.1.0: looked for it in two places"
 
 
+def test_a_builder_without_python() -> None:
+    """PyO3's build script looks for it also where only the program beside its crate is wanted: what to do is said."""
+    said = str(
+        cargo_failure(
+            _kept(
+                _SCRIPT.replace(
+                    "the program frobnicate is not installed", "error: no Python 3.x interpreter found"
+                )
+            )
+        )
+    )
+    assert "\n\nThe builder image has no Python" in said
+    assert "dagger_rust_test_excludes" in said
+    assert "Python" not in str(cargo_failure(_kept(_SCRIPT)))
+
+
 def test_a_failure_of_a_dependency_is_final() -> None:
     """A dependency that does not compile is an error at once; a stub that does not compile is none."""
     failure = cargo_failure(_kept(_SCRIPT))

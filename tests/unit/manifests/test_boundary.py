@@ -206,3 +206,12 @@ def test_the_project_is_the_boundary_where_there_is_no_repository(tmp_path: Path
     write_tree(tmp_path / "p" / "w", {".git": ""})
     with pytest.raises(WorkspaceError, match="outside the boundary"):
         RustWorkspace.load(tmp_path / "p" / "w", project=tmp_path / "p")
+
+
+def test_runners_of_the_configuration(tree: Callable[[Mapping[str, str]], Path]) -> None:
+    """Each program is named once, as words; that of a table without one is none."""
+    config = "[target.'cfg(unix)']\nrunner = '.cargo/run'\n[target.x]\nrunner = ['qemu', '-L', '/']\n[target.y]\nlinker = 'l'\n"
+    root = tree(
+        {"Cargo.toml": package("a"), "src/lib.rs": LIB, ".cargo/config.toml": config, ".cargo/run": ""}
+    )
+    assert RustWorkspace.load(root).runners == (".cargo/run", "qemu -L /")
