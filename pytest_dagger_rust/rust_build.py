@@ -50,10 +50,11 @@ class RustBuild:
     """The binaries of one build, ready to run in containers.
 
     Its methods are coroutines that any event loop can await; `blocking` has them as ordinary methods.
-    `artifacts` is the folder of everything that left the build, cargo's messages included.
+    `artifacts` is the folder of everything that left the build, cargo's messages included. `packages` is a folder like
+    cargo's home, with the packages that the build needed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a build has made, by name
         self,
         binaries: Mapping[str, Artifact],
         libraries: Mapping[str, Artifact],
@@ -64,6 +65,7 @@ class RustBuild:
         engine: Engine | None = None,
         *,
         agents: agent.Agents,
+        packages: dagger.Directory,
     ) -> None:
         self.binaries = binaries
         self.libraries = libraries
@@ -71,6 +73,7 @@ class RustBuild:
         self.container = container
         self.artifacts = artifacts
         self.agents = agents
+        self.packages = packages
         self._runtime = Runtime(agent.installed(client, container, agents.runner), HostInputs(client))
         self._client = client
         self._engine = engine
@@ -309,4 +312,5 @@ async def build(
         agents=agent.Agents(
             agent.program(client, builder, agent.BUILDER, made.libc), agent.folder(client, builder, made.libc)
         ),
+        packages=made.packages,
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from pytest_dagger_rust.builds import builder_faults, messages
 from pytest_dagger_rust.builds.outcome import failure_text
 from pytest_dagger_rust.container import agent
-from pytest_dagger_rust.diagnostics import lines_of
+from pytest_dagger_rust.diagnostics import lines_of, strip_ansi
 from pytest_dagger_rust.engine.plain import without_trace
 from pytest_dagger_rust.errors import DaggerRustError, EngineUnavailable, RustBuildError, StaleBinaryError
 
@@ -40,6 +40,22 @@ class DependenciesFailedError(DaggerRustError):
     def __init__(self, build_id: str) -> None:
         super().__init__("the dependency build failed")
         self.build_id = build_id
+
+
+class FetchFailedError(DaggerRustError):
+    """Packages cannot be fetched; `is_final` where a build could only fail alike."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.is_final = _UNREACHABLE.search(said) is not None
+
+
+# What cargo says where a server cannot be reached, or refuses.
+_UNREACHABLE = re.compile(
+    "spurious network error|could(?:n't| not) (?:resolve|connect)|failed to connect|timed? ?out|authenticat"
+    "|got (?:40[13]|5\\d\\d)|token (?:found|rejected)|no authentication",
+    re.IGNORECASE,
+)
 
 
 class LayerNeededError(DaggerRustError):
@@ -85,6 +101,8 @@ async def build_errors(read_failure: ReadFailure, root: Path) -> AsyncGenerator[
         yield
     except dagger.ExecError as error:
         subcommand = error.command[1] if error.command[0] == agent.PROGRAM else ""
+        if subcommand == "fetch":
+            raise _fetch_failure(error) from None
         if subcommand not in {"dependencies", "build"}:
             raise
         build_id = error.command[error.command.index("--build-id") + 1]
@@ -92,6 +110,12 @@ async def build_errors(read_failure: ReadFailure, root: Path) -> AsyncGenerator[
             # Only cargo's own failure has left messages to read.
             raise DependenciesFailedError(build_id if error.exit_code == CARGO_FAILED else "") from None
         raise await _explained(error, functools.partial(read_failure, build_id), root) from None
+
+
+def _fetch_failure(error: dagger.ExecError) -> DaggerRustError:
+    if error.exit_code == SOURCES_CHANGED:
+        return SourcesChangedError(error.stderr)
+    return FetchFailedError(failure_text((), strip_ansi(error.stderr)))
 
 
 async def _explained(

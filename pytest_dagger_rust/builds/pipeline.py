@@ -1,10 +1,10 @@
 """Builds the Dagger graph: base image, dependency build, source build, artifacts.
 
-The dependency build compiles the skeleton, and its layer holds every compiled dependency. The engine answers it from
-its cache while the skeleton stays the same; it is skipped while the source build has a target directory to start from.
-The source build puts the sources next to a target directory in a cache volume, restores dependencies from the layer
-if they are missing, and lets cargo compile what changed. It copies the binaries out itself. `docs/how-it-works.md`
-explains the details.
+Packages are fetched first, in an exec that runs none of their code. The dependency build compiles the skeleton, and
+its layer holds every compiled dependency. The engine answers both from its cache while the skeleton stays the same; the
+dependency build is skipped while the source build has a target directory to start from. The source build puts the
+sources next to a target directory in a cache volume, restores dependencies from the layer if they are missing, and lets
+cargo compile what changed. It copies the binaries out itself. `docs/how-it-works.md` explains the details.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ from pytest_dagger_rust.builds.execs import (
     Exec,
     Step,
     digest,
+    fetched,
     pairs,
     prepare,
     read_failure,
 )
 from pytest_dagger_rust.builds.failures import (
     DependenciesFailedError,
+    FetchFailedError,
     LayerNeededError,
     SourcesChangedError,
     build_errors,
@@ -67,8 +69,8 @@ if TYPE_CHECKING:
 class Made:
     """What a build has made.
 
-    `out` is the folder of all that left it, `said` the agent's report, `libc` how the agent was linked, and `builder`
-    the builder with the toolchain that the workspace names.
+    `out` is the folder of all that left it, `said` the agent's report, `libc` how the agent was linked, `builder`
+    the builder with the toolchain that the workspace names, and `packages` a folder like cargo's home.
     """
 
     out: dagger.Directory
@@ -76,6 +78,7 @@ class Made:
     report: BuildReport
     libc: str
     builder: dagger.Container
+    packages: dagger.Directory
 
 
 async def run_build(request: BuildRequest, started: float) -> Made:
@@ -126,7 +129,7 @@ async def _run_build(request: BuildRequest, started: float) -> Made:
             caches={**report.caches, DEPENDENCIES: UNUSED},
             cache_reasons={**report.cache_reasons, DEPENDENCIES: reason},
         )
-    return Made(made.out, said, report, request.libc, builder)
+    return Made(made.out, said, report, request.libc, builder, made.packages)
 
 
 async def _with_toolchain(request: BuildRequest) -> dagger.Container:
@@ -143,10 +146,14 @@ def _finished_report(request: BuildRequest, volume: str, said: AgentReport, star
 
 
 class _Output(NamedTuple):
-    """What left a source build, the agent's report, why its dependency build failed, and where it was pulled from."""
+    """What left a source build, the agent's report, and the packages it had.
+
+    Also why its dependency build failed, and where it was pulled from.
+    """
 
     out: dagger.Directory
     text: str
+    packages: dagger.Directory
     failed: str = ""
     pulled: str = ""
 
@@ -156,9 +163,28 @@ async def _run(request: BuildRequest, volume: str) -> _Output:
     outside = outside_paths(request.workspace, skeleton)
     base, root = tree_base(request.workspace, outside)
     user, builder = await request.builder.user(), await _with_toolchain(request)
-    step = Step(request, volume, base, root, user, builder)
+    nothing = agent.empty_directory(request.client, permissions=0o777)
+    step = Step(request, volume, base, root, user, builder, nothing)
+    reduced = _packed_skeleton(step, skeleton, outside)
+    try:
+        try:
+            return await _run_on(replace(step, packages=fetched(step, reduced)), skeleton, reduced, outside)
+        except FetchFailedError as error:
+            # Of the workspace's own files, cargo says more when it has them.
+            if error.is_final:
+                raise RustBuildError(str(error), root=request.workspace.root) from None
+            return await _run_on(step, skeleton, reduced, outside)
+    except RustBuildError as error:
+        raise with_withheld(error, request.withheld) from None
+
+
+async def _run_on(
+    step: Step, skeleton: Skeleton, reduced: archive.Archive, outside: Sequence[str]
+) -> _Output:
+    """Build with the packages of a step."""
+    request = step.request
     cache = base_archive.folder_of(request.caches.folder, request.workspace.root)
-    dependencies = _dependencies(step, skeleton, outside)
+    dependencies = prepare(step, "dependencies", reduced, request.dependency_arguments(skeleton))
     try:
         return await _run_execs(step, dependencies, _packed(step, outside, cache))
     except SourcesChangedError:
@@ -166,8 +192,6 @@ async def _run(request: BuildRequest, volume: str) -> _Output:
             raise
         base_archive.forget_all(cache)
         return await _run_execs(step, dependencies, _packed(step, outside, None))
-    except RustBuildError as error:
-        raise with_withheld(error, request.withheld) from None
 
 
 async def _run_execs(step: Step, dependencies: Exec, packed: archive.Archive) -> _Output:
@@ -230,7 +254,7 @@ def _packed(step: Step, outside: Sequence[str], cache: Path | None) -> archive.A
     return base_archive.pack_tree(entries, request.folder, cache)
 
 
-def _dependencies(step: Step, skeleton: Skeleton, outside: Sequence[str]) -> Exec:
+def _packed_skeleton(step: Step, skeleton: Skeleton, outside: Sequence[str]) -> archive.Archive:
     request = step.request
     sources = without_excluded(skeleton.sources, request.excludes, outside)
     verbatim = (Path(os.path.normpath(request.workspace.root / path)) for path in sources)
@@ -238,8 +262,7 @@ def _dependencies(step: Step, skeleton: Skeleton, outside: Sequence[str]) -> Exe
         *archive.text_entries((f"{step.root}/{path}", text) for path, text in skeleton.files.items()),
         *filter(None, (archive.disk_entry(step.base, path) for path in verbatim)),
     ]
-    packed = archive.pack(entries, request.folder)
-    return prepare(step, "dependencies", packed, request.dependency_arguments(skeleton))
+    return archive.pack(entries, request.folder)
 
 
 async def _sources(
@@ -249,7 +272,7 @@ async def _sources(
     run = prepare(step, "sources", packed, step.request.source_arguments(), restored, skipped_layer)
     out = run.container.directory(OUT)
     async with build_errors(functools.partial(read_failure, step), step.request.workspace.root):
-        return _Output(out, await out.file("report.json").contents())
+        return _Output(out, await out.file("report.json").contents(), step.packages)
 
 
 async def _volume_key(request: BuildRequest) -> str:

@@ -212,11 +212,10 @@ async def _packed(
                 **toolchains.choice(request.workspace, request.options, base),
             }
         )
-        # A volume of another owner is another volume.
-        packages, user = request.client.cache_volume("pytest-dagger-rust-packages"), await builder.user()
+        user = await builder.user()
         container = (
             (await _with_maturin(request, builder, program, Path(scratch)))
-            .with_mounted_cache(PACKAGES, packages, owner=user)
+            .with_mounted_directory(PACKAGES, built.packages)
             .with_mounted_directory(OUT, agent.empty_directory(request.client), owner=user)
             .with_mounted_file(f"{INPUT}/{tree.path.name}", request.client.host().file(str(tree.path)))
             .with_mounted_file(library, built.file(shared[0]))

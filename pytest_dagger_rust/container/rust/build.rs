@@ -26,7 +26,7 @@ use crate::sets::{self, bytes, Set};
 use crate::sync::{apply, sync, Inputs};
 use crate::tree;
 use crate::volume::{join, relative, started, Volume, MOST_DEPENDENCIES};
-use crate::{failed, offline, packages, toolchain};
+use crate::{failed, fetch, offline, packages, toolchain};
 
 /// To be raised when the format of the report changes.
 const FORMAT: u64 = 1;
@@ -35,7 +35,7 @@ const LARGEST: u64 = 1 << 30;
 
 /// `agent dependencies OPTIONS -- build [flags...]` and `agent build OPTIONS -- build|test [flags...]`
 ///
-/// --volume, --packages, --out   the cache volumes, and the folder for what leaves
+/// --volume, --packages, --out   the cache volume, the fetched packages, and the folder for what leaves
 /// --archive, --digest, --base   the sources
 /// --root                        the workspace's root, relative to the tree
 /// --lock                        the lock file, relative to the tree: it may lie elsewhere than in the root
@@ -275,7 +275,7 @@ impl<'a> Build<'a> {
     }
 
     /// Cargo itself may have changed the lock file: a build begins with the user's, or where there is none with the one
-    /// that the dependencies were compiled from.
+    /// that the packages were fetched for.
     fn restore_lock(&mut self) -> Outcome<()> {
         let tree = self.volume.tree();
         if let Some(entry) = self.inputs.index.get(&self.lock).copied() {
@@ -286,9 +286,9 @@ impl<'a> Build<'a> {
             }
             return Ok(());
         }
-        let Some(folder) = &self.restored else { return Ok(()) };
-        let (from, to) = (folder.join("Cargo.lock"), self.lock_path());
         let there = |path: &Path| files::read_if_there(path, LARGEST);
+        let (fetched, to) = (self.options.path("packages")?.join(fetch::LOCK), self.lock_path());
+        let from = self.restored.as_ref().map_or(fetched, |folder| folder.join("Cargo.lock"));
         match there(&from).at(&from)? {
             Some(text) if there(&to).ok().flatten().as_ref() != Some(&text) => {
                 let above = to.parent().unwrap_or(&self.root);

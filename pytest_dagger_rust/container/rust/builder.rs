@@ -10,9 +10,11 @@ mod dep_info;
 mod descendants;
 mod failed;
 mod failure;
+mod fetch;
 mod files;
 mod index;
 mod json;
+mod locked;
 mod messages;
 mod offline;
 mod options;
@@ -39,6 +41,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("build", build::OPTIONS, build::build),
     ("dependencies", build::OPTIONS, build::dependencies),
     ("failure", failed::OPTIONS, failed::main),
+    ("fetch", fetch::OPTIONS, fetch::main),
     ("find", wheel::FIND_OPTIONS, wheel::find),
     ("record", record::OPTIONS, record::main),
     ("toolchain", toolchain::OPTIONS, toolchain::main),
