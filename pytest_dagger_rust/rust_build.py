@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_dagger_rust.builds.access import BuildAccess
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.builds.execs import BuildRequest
 from pytest_dagger_rust.builds.options import CargoOptions
@@ -263,7 +264,7 @@ class BlockingRustBuild:
         return self.engine.call(function, *args)
 
 
-async def build(
+async def build(  # noqa: PLR0913 - each is a decision of its own
     client: dagger.Client,
     workspace: RustWorkspace,
     options: CargoOptions | None = None,
@@ -273,11 +274,12 @@ async def build(
     excludes: Sequence[str] = (),
     engine: Engine | None = None,
     caches: Caches | None = None,
+    access: BuildAccess | None = None,
 ) -> RustBuild:
     """Build the workspace in `builder`, and return its binaries on top of `runtime`.
 
-    `excludes` are patterns of files that no build needs. Pass the connection that `client` came from as `engine` to get
-    `blocking` methods.
+    `excludes` are patterns of files that no build needs. `access` is what it may use besides its sources. Pass the
+    connection that `client` came from as `engine` to get `blocking` methods.
 
     Raises RustBuildError if cargo fails, StaleBinaryError if a binary cannot be proved fresh, EngineUnavailable if the
     connection to the engine is lost, and DaggerRustError if an image cannot be used.
@@ -293,6 +295,7 @@ async def build(
             tuple(excludes),
             Path(folder),
             caches or Caches(),
+            access or BuildAccess(),
         )
         made = await run_build(request, started)
     out, said, report = made.out, made.said.said, made.report

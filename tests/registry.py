@@ -25,11 +25,12 @@ class Registry:
     requests: list[str] = field(default_factory=list[str])
     refused: int = 0
     port: int = 0
+    host: str = "127.0.0.1"
 
     @property
     def address(self) -> str:
         """The address of its index, as cargo's configuration has it."""
-        return f"sparse+http://127.0.0.1:{self.port}/"
+        return f"sparse+http://{self.host}:{self.port}/"
 
     def add(self, name: str, version: str, sources: Mapping[str, str]) -> str:
         """Publish a package with a manifest that has nothing else, and return its checksum."""
@@ -50,7 +51,7 @@ class Registry:
 
     def config(self) -> bytes:
         """Return the first file that cargo asks for."""
-        place = f"http://127.0.0.1:{self.port}/{{crate}}-{{version}}.crate"
+        place = f"http://{self.host}:{self.port}/{{crate}}-{{version}}.crate"
         return json.dumps({"dl": place, "auth-required": self.token is not None}).encode()
 
 
@@ -66,9 +67,9 @@ def packed(folder: str, files: Mapping[str, str]) -> bytes:
 
 
 @contextlib.contextmanager
-def serving(token: str | None = None) -> Generator[Registry]:
-    """Serve an empty registry while the context lasts."""
-    registry = Registry(token)
+def serving(token: str | None = None, host: str = "127.0.0.1") -> Generator[Registry]:
+    """Serve an empty registry while the context lasts; `host` is what it is called where it is asked."""
+    registry = Registry(token, host=host)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pytest_dagger_rust.builds import toolchains
+from pytest_dagger_rust.builds.access import BuildAccess
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.skeleton.stubs import STUB_MARKER
@@ -51,6 +52,7 @@ class BuildRequest:
     excludes: tuple[str, ...] = ()
     folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     caches: Caches = field(default_factory=Caches)
+    access: BuildAccess = field(default_factory=BuildAccess)
     tests: bool = False
     libc: str = agent.STATIC
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -67,7 +69,7 @@ class BuildRequest:
         options = self.options
         if self.tests and options.profile == "dev":
             options = replace(options, profile="test")
-        return (*skeleton.command(options, tests=self.tests), *options.build_flags())
+        return (*skeleton.command(options, tests=self.tests), *options.build_flags(), *self._offline())
 
     def fetch_arguments(self) -> tuple[str, ...]:
         """Return the flags of `cargo fetch` that a build of these options needs."""
@@ -79,9 +81,14 @@ class BuildRequest:
     def source_arguments(self) -> tuple[str, ...]:
         """Return cargo's subcommand and flags for the sources."""
         if not self.tests:
-            return ("build", *self.options.selection_flags(), *self.options.build_flags())
-        flags = self.options.build_flags(tests=True)
+            flags = (*self.options.build_flags(), *self._offline())
+            return ("build", *self.options.selection_flags(), *flags)
+        flags = (*self.options.build_flags(tests=True), *self._offline())
         return ("test", "--no-fail-fast", *self.options.selection_flags(), *flags)
+
+    def _offline(self) -> tuple[str, ...]:
+        # Or cargo would try what the kernel refuses, and try it again.
+        return ("--offline",) if self.access.network == "fetch" and not self.options.offline else ()
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,7 @@ def prepare(
             "restored": RESTORED if restored is not None else None,
             "skipped": skipped_layer or None,
             "marker": STUB_MARKER,
+            **request.access.build_options(),
         }
     )
     command = [agent.PROGRAM, _SUBCOMMANDS[phase], *options, "--", *arguments]
@@ -156,8 +164,10 @@ def fetched(step: Step, packed: archive.Archive) -> dagger.Directory:
         )
         .with_mounted_cache(SHARED_DOWNLOADS, client.cache_volume("pytest-dagger-rust-downloads"), owner=user)
     )
+    access = step.request.access
+    container = access.with_secrets(client, container, step.request.caches.folder, user)
     places = {"volume": DOWNLOADS, "shared": SHARED_DOWNLOADS, "out": OUT}
-    options = agent.options({**places, **_sources(step, packed)})
+    options = agent.options({**places, **_sources(step, packed), **access.fetch_options()})
     command = [agent.PROGRAM, "fetch", *options, "--", *step.request.fetch_arguments()]
     return container.with_exec(command).directory(OUT)
 

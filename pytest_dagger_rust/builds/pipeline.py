@@ -171,11 +171,11 @@ async def _run(request: BuildRequest, volume: str) -> _Output:
             return await _run_on(replace(step, packages=fetched(step, reduced)), skeleton, reduced, outside)
         except FetchFailedError as error:
             # Of the workspace's own files, cargo says more when it has them.
-            if error.is_final:
+            if error.is_final or request.access.has_secrets or request.access.network == "fetch":
                 raise RustBuildError(str(error), root=request.workspace.root) from None
             return await _run_on(step, skeleton, reduced, outside)
     except RustBuildError as error:
-        raise with_withheld(error, request.withheld) from None
+        raise with_withheld(request.access.explained(error), request.withheld) from None
 
 
 async def _run_on(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     import dagger
 
+    from pytest_dagger_rust.builds.access import BuildAccess
     from pytest_dagger_rust.builds.caches import Caches
     from pytest_dagger_rust.builds.options import CargoOptions
     from pytest_dagger_rust.rust_build import RustBuild
@@ -97,6 +98,7 @@ class WheelRequest:
     runtime: dagger.Container
     excludes: tuple[str, ...]
     caches: Caches | None
+    access: BuildAccess | None = None
 
     def member(self) -> Package:
         """Return the wheel's package.
@@ -138,6 +140,7 @@ async def build_wheel(request: WheelRequest) -> Wheel:
         runtime=request.runtime,
         excludes=request.excludes,
         caches=request.caches,
+        access=request.access,
     )
     made = await _packed(request, built, builder, folder)
     (name,) = await made.entries()

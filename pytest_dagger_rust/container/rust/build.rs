@@ -18,6 +18,7 @@ use crate::failure::{At, Failure, Outcome, DEPENDENCIES_NEEDED, NOT_PROVED, OWN}
 use crate::files;
 use crate::json::{self, Value};
 use crate::messages::{self, Artifact, Said};
+use crate::network::Network;
 use crate::options::Options;
 use crate::outputs;
 use crate::proofs::{self, prove, Places};
@@ -45,6 +46,8 @@ const LARGEST: u64 = 1 << 30;
 /// --restored                    what the dependency build copied out
 /// --skipped                     names the dependency build that is skipped
 /// --marker                      what every stub has in it
+/// --network                     "refused" takes the network from cargo and all it starts
+/// --timeout                     how many seconds a call of cargo may take
 /// --toolchain                   a file with the name of rustup's toolchain to use
 /// --toolchain-folder            a toolchain in the tree
 pub const OPTIONS: &[&str] = &[
@@ -63,6 +66,8 @@ pub const OPTIONS: &[&str] = &[
     "restored",
     "skipped",
     "marker",
+    "network",
+    "timeout",
     "toolchain",
     "toolchain-folder",
 ];
@@ -314,10 +319,12 @@ impl<'a> Build<'a> {
             variables = self.rustdoc("")?;
             variables.extend(self.recorders(&words)?);
         }
-        let mut status = cargo::run(self.cargo(&words, variables), &mut self.transcript)?;
+        let limit = cargo::limit(self.options)?;
+        let mut status = cargo::run(self.cargo(&words, variables)?, &mut self.transcript, limit)?;
         if status.success() && self.is_test() {
             if let Some(words) = self.doctest_words(&words) {
-                status = cargo::run(self.cargo(&words, self.rustdoc("doctests")?), &mut self.transcript)?;
+                let command = self.cargo(&words, self.rustdoc("doctests")?)?;
+                status = cargo::run(command, &mut self.transcript, limit)?;
             }
         }
         self.volume.strike_clock()?;
@@ -328,7 +335,7 @@ impl<'a> Build<'a> {
         Err(failed::keep(&self.volume, &self.id, &self.transcript, status)?)
     }
 
-    fn cargo(&self, words: &[OsString], more: Vec<(OsString, OsString)>) -> Command {
+    fn cargo(&self, words: &[OsString], more: Vec<(OsString, OsString)>) -> Outcome<Command> {
         let mut command = cargo::command(OsStr::new("cargo"));
         let (subcommand, flags) =
             words.split_first().map_or((OsString::new(), &[][..]), |(word, rest)| (word.clone(), rest));
@@ -342,7 +349,8 @@ impl<'a> Build<'a> {
             // Of a path on the host's machine, it has been found out where it is here.
             command.env(LOCK_VARIABLE, self.lock_path());
         }
-        command
+        Network::of(self.options)?.limit(&mut command)?;
+        Ok(command)
     }
 
     fn is_test(&self) -> bool {

@@ -6,6 +6,7 @@
 #![allow(dead_code)] // Some modules are used by both halves.
 mod build;
 mod cargo;
+mod credentials;
 mod dep_info;
 mod descendants;
 mod failed;
@@ -16,6 +17,7 @@ mod index;
 mod json;
 mod locked;
 mod messages;
+mod network;
 mod offline;
 mod options;
 mod outputs;
@@ -39,6 +41,7 @@ use subcommands::{called, ended, Subcommand};
 
 const SUBCOMMANDS: &[Subcommand] = &[
     ("build", build::OPTIONS, build::build),
+    ("credential", credentials::OPTIONS, credentials::main),
     ("dependencies", build::OPTIONS, build::dependencies),
     ("failure", failed::OPTIONS, failed::main),
     ("fetch", fetch::OPTIONS, fetch::main),

@@ -104,7 +104,7 @@ fn resisted(processes: &[i32]) -> Failure {
 }
 
 /// Returns all processes that this one is the parent of, or their parent, and so on.
-fn descendants() -> Vec<i32> {
+pub fn descendants() -> Vec<i32> {
     let mut others: Vec<(i32, i32)> = Vec::new();
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let pid = process.file_name().to_str().and_then(|name| name.parse().ok());

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use agent_core::sha256::digest_of_reader;
 
 use crate::cargo::{self, Transcript};
+use crate::credentials;
 use crate::descendants::protect;
 use crate::failure::{At, Failure, Outcome, CARGO_FAILED};
 use crate::files;
@@ -28,12 +29,16 @@ use crate::volume::{join, locked as wait_for};
 /// --volume                      the workspace's own downloads
 /// --shared                      the downloads of all workspaces
 /// --out                         the folder for what leaves
+/// --git-credentials             a file with lines such as https://user:token@host
+/// --timeout                     how many seconds it may take
 /// --archive, --digest, --base, --root, --lock, --toolchain, --toolchain-folder
 ///                               as for a build
 pub const OPTIONS: &[&str] = &[
     "volume",
     "shared",
     "out",
+    "git-credentials",
+    "timeout",
     "archive",
     "digest",
     "base",
@@ -84,10 +89,13 @@ fn fetch(options: &Options, tree: &Path, lock: &Path, index: &Index) -> Outcome<
     command.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "160");
     // Programs of the workspace's that no download needs.
     command.env("RUSTC_WRAPPER", "").env("RUSTC_WORKSPACE_WRAPPER", "");
+    if let Some(credentials) = options.optional("git-credentials") {
+        command.env("XDG_CONFIG_HOME", credentials::configure(&tree.with_extension("config"), credentials)?);
+    }
     if std::env::var_os(LOCK_VARIABLE).is_some() {
         command.env(LOCK_VARIABLE, lock);
     }
-    let status = cargo::run(command, &mut Transcript::default())?;
+    let status = cargo::run(command, &mut Transcript::default(), cargo::limit(options)?)?;
     if status.success() {
         return Ok(());
     }

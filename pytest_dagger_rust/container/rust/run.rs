@@ -16,8 +16,8 @@ use crate::place::Place;
 use crate::process::{command, described, grouped, Event, Running};
 
 /// `agent run --result FOLDER --limit BYTES [--timeout SECONDS] [--folder FOLDER] [--stdin FILE] [--output PATH]...
-/// [--env NAME=value]... -- program`
-pub const OPTIONS: &[&str] = &["result", "limit", "timeout", "folder", "stdin", "output", "env"];
+/// [--env NAME=value]... [--network refused] -- program`
+pub const OPTIONS: &[&str] = &["result", "limit", "timeout", "folder", "stdin", "output", "env", "network"];
 
 pub const MAGIC: &str = "pytest-dagger-rust result 1\n";
 

@@ -27,8 +27,8 @@ const IDLE: usize = 4;
 const LAST_WORD: Duration = Duration::from_millis(30);
 
 /// `agent serve --socket SOCKET --grace SECONDS [--folder FOLDER] [--health PATH] [--port PORT]...
-/// [--env NAME=value]... -- program`
-pub const OPTIONS: &[&str] = &["socket", "grace", "folder", "health", "port", "env"];
+/// [--env NAME=value]... [--network listening] -- program`
+pub const OPTIONS: &[&str] = &["socket", "grace", "folder", "health", "port", "env", "network"];
 
 pub fn main(options: &Options) -> Outcome<()> {
     protect()?;
