@@ -155,7 +155,17 @@ def test_a_build_that_needs_the_network_is_told_the_setting(make_scenario: MakeS
     scenario.access = BuildAccess(network="fetch")
     with pytest.raises(RustBuildError, match=r"(?s)unreachable.*dagger_rust_build_network is fetch"):
         scenario.build()
-    scenario.access = BuildAccess(timeout=1)
-    scenario.write({"build.rs": "fn main() { std::thread::sleep(std::time::Duration::from_secs(600)); }\n"})
-    with pytest.raises(RustBuildError, match=r"(?s)stopped after 1 s.*dagger_rust_build_timeout"):
+
+
+def test_a_build_that_takes_too_long_is_told_the_setting(make_scenario: MakeScenario) -> None:
+    """Cargo is stopped with all it has started, and the next build is right."""
+    manifest = '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n'
+    build = "fn main() { std::thread::sleep(std::time::Duration::from_secs(600)); }\n"
+    scenario = make_scenario({"Cargo.toml": manifest, "src/main.rs": 'fn main() { println!("one"); }\n'})
+    scenario.write({"build.rs": build})
+    scenario.access = BuildAccess(timeout=5)
+    with pytest.raises(RustBuildError, match=r"(?s)stopped after 5 s.*dagger_rust_build_timeout"):
         scenario.build()
+    scenario.remove("build.rs")
+    scenario.access = BuildAccess()
+    assert scenario.output() == "one\n"
