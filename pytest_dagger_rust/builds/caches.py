@@ -34,6 +34,9 @@ PULLED: Final = "pulled"
 DROPPED: Final = "dropped by the engine"
 UNUSED: Final = "not used"
 
+# Stands for a build on no layer: an empty line would say that there was no build.
+_NO_LAYER = "none"
+
 # Dependency layers that are remembered: more than the engine is likely to keep of one workspace.
 _REMEMBERED = 32
 
@@ -91,8 +94,8 @@ class Caches:
         return layer in self._known(volume)
 
     def remember(self, volume: str, layer: str) -> None:
-        """Remember that the engine has these caches."""
-        known = self._known(volume)
+        """Remember that the engine has these caches; `layer` is empty where there was no dependency build."""
+        known, layer = self._known(volume), layer or _NO_LAYER
         if self.folder is None or known[-1:] == [layer]:
             return
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -125,11 +125,11 @@ def prepare(
 ) -> Exec:
     """Return a run of the agent, to build what was packed."""
     request = step.request
-    container = _mounted(step, phase, packed)
-    if restored is not None:
-        container = container.with_mounted_directory(RESTORED, restored)
     variables = digest(*pairs(request.options))
     build_id = digest(agent.digest(), packed.digest, step.root, *arguments, variables)
+    container = _mounted(step, phase, packed, build_id)
+    if restored is not None:
+        container = container.with_mounted_directory(RESTORED, restored)
     options = agent.options(
         {
             **_PLACES,
@@ -185,13 +185,13 @@ def _sources(step: Step, packed: archive.Archive) -> dict[str, str | None]:
     }
 
 
-def _mounted(step: Step, phase: Phase, packed: archive.Archive) -> dagger.Container:
+def _mounted(step: Step, phase: Phase, packed: archive.Archive, build_id: str) -> dagger.Container:
     """Return the builder with all that the agent needs, owned by the user that the builder's programs run as."""
     # The packages were written by the same user.
     container = (
         step.builder.with_mounted_directory(PACKAGES, step.packages)
         .with_mounted_cache(VOLUME, _volume(step, phase), owner=step.user)
-        .with_mounted_secret(RUN_ID, _run_id(step.request), mode=0o444)
+        .with_mounted_secret(RUN_ID, _run_id(step.request, f"{step.volume}-{build_id}"), mode=0o444)
     )
     return _with_inputs(step, container, packed)
 
@@ -209,11 +209,14 @@ def _with_inputs(step: Step, container: dagger.Container, packed: archive.Archiv
     return container
 
 
-def _run_id(request: BuildRequest) -> dagger.Secret:
-    """Return the id of this run as what is in no cache's key: an answer with another id comes from a cache."""
+def _run_id(request: BuildRequest, name: str) -> dagger.Secret:
+    """Return the id of this run as what is in no cache's key: an answer with another id comes from a cache.
+
+    A session has one secret of each key, so other builds that run at once have other keys.
+    """
     path = request.folder / f"{request.run_id}.id"
     path.write_text(request.run_id)
-    return request.client.secret(f"file://{path}", cache_key="pytest-dagger-rust-run-id")
+    return request.client.secret(f"file://{path}", cache_key=f"pytest-dagger-rust-run-id-{name}")
 
 
 def _volume(step: Step, phase: Phase) -> dagger.CacheVolume:

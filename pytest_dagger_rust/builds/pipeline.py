@@ -166,9 +166,10 @@ async def _run(request: BuildRequest, volume: str) -> _Output:
     nothing = agent.empty_directory(request.client, permissions=0o777)
     step = Step(request, volume, base, root, user, builder, nothing)
     reduced = _packed_skeleton(step, skeleton, outside)
+    packages = fetched(step, reduced) if skeleton.has_dependencies else nothing
     try:
         try:
-            return await _run_on(replace(step, packages=fetched(step, reduced)), skeleton, reduced, outside)
+            return await _run_on(replace(step, packages=packages), skeleton, reduced, outside)
         except FetchFailedError as error:
             # Of the workspace's own files, cargo says more when it has them.
             if error.is_final or request.access.has_secrets or request.access.network == "fetch":
@@ -184,7 +185,9 @@ async def _run_on(
     """Build with the packages of a step."""
     request = step.request
     cache = base_archive.folder_of(request.caches.folder, request.workspace.root)
-    dependencies = prepare(step, "dependencies", reduced, request.dependency_arguments(skeleton))
+    dependencies = None
+    if skeleton.has_dependencies:
+        dependencies = prepare(step, "dependencies", reduced, request.dependency_arguments(skeleton))
     try:
         return await _run_execs(step, dependencies, _packed(step, outside, cache))
     except SourcesChangedError:
@@ -194,7 +197,9 @@ async def _run_on(
         return await _run_execs(step, dependencies, _packed(step, outside, None))
 
 
-async def _run_execs(step: Step, dependencies: Exec, packed: archive.Archive) -> _Output:
+async def _run_execs(step: Step, dependencies: Exec | None, packed: archive.Archive) -> _Output:
+    if dependencies is None:
+        return await _sources(step, packed, None)
     # A lock file that cargo has to make is made with the layer.
     has_lock = step.request.workspace.lock is not None
     if has_lock and step.request.caches.can_skip_dependency_build(step.volume, dependencies.build_id):

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.engine.connecting import Steps
 from pytest_dagger_rust.engine.plain import without_trace
+from pytest_dagger_rust.engine.sdk import import_sdk
 from pytest_dagger_rust.engine.telemetry import Receiver
 from pytest_dagger_rust.errors import EngineUnavailable
 
@@ -244,6 +245,7 @@ def find_cli(environ: Mapping[str, str]) -> str:
     """
     if named := environ.get(CLI_BIN):
         return named
+    import_sdk()
     from dagger import ProvisionError  # noqa: PLC0415 - importing dagger takes most of a second
     from dagger.provisioning._download import Downloader  # noqa: PLC0415
 

@@ -9,12 +9,12 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pytest_dagger_rust.engine.cli import REMEDIES, CliSession, SessionParams
 from pytest_dagger_rust.engine.introspection import Introspection, schema_of
 from pytest_dagger_rust.engine.plain import without_trace
+from pytest_dagger_rust.engine.sdk import import_sdk
 from pytest_dagger_rust.engine.versions import check_versions
 from pytest_dagger_rust.errors import EngineUnavailable
 
@@ -84,7 +84,7 @@ class Engine:
             stack.callback(introspection.cancel)
             session = meanwhile.submit(lambda: _with_schema(params(), introspection))
             with _objects_that_stay():
-                import_module("dagger")
+                import_sdk()
             from anyio.from_thread import start_blocking_portal  # noqa: PLC0415
 
             self._portal = stack.enter_context(start_blocking_portal())

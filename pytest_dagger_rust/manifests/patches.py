@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Patch:
     """One local replacement: `folder` for the package `name` of `source`, as said at `keys` in a file.
 
-    `source` is "crates-io", a registry's name or a URL; None for `[replace]` and for overrides by `paths`.
+    `source` is "crates-io", a registry's name or a URL. For `[replace]` and for overrides by `paths` it is None, and
+    `name` empty.
     """
 
     source: str | None
@@ -51,7 +52,7 @@ def _replacements(root: Manifest) -> Iterator[Patch]:
     for spec, replacement in table(root.document.get("replace")).items():
         path = string(table(replacement).get("path"))
         if path is not None:
-            yield Patch(None, spec.partition(":")[0], _join(root.directory, path), ("replace", spec))
+            yield Patch(None, "", _join(root.directory, path), ("replace", spec))
 
 
 def _join(base: str, path: str) -> str:

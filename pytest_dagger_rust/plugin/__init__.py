@@ -106,7 +106,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
         source = config.stash[SETTINGS_KEY].sources["shell_on_failure"]
         config.pluginmanager.register(ShellOnFailure(config, source), "dagger_rust_shell")
-    config.pluginmanager.register(XdistHooks(config), "dagger_rust_xdist")
+    xdist = XdistHooks(config)
+    xdist.add(config.stash[REPORTING_KEY])
+    config.pluginmanager.register(xdist, "dagger_rust_xdist")
     config.addinivalue_line("markers", marks.MARKER)
     config.addinivalue_line("markers", "rust_test: set on every Rust test")
     config.addinivalue_line("markers", "rust_ignored: set on every Rust test with #[ignore]")
@@ -115,6 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_dagger_rust.plugin.rust_collection import RustTests  # noqa: PLC0415 - only for runs with Rust tests
 
         tests = RustTests(config, config.stash[SETTINGS_KEY])
+        xdist.add(tests)
         config.pluginmanager.register(tests, "dagger_rust_tests")
 
 

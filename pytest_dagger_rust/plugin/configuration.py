@@ -12,6 +12,7 @@ import pytest
 
 from pytest_dagger_rust.errors import ConfigurationError, DeprecatedNameWarning
 from pytest_dagger_rust.plugin.settings import SETTINGS, Setting, Settings, check_names, resolve
+from pytest_dagger_rust.plugin.xdist import is_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -109,7 +110,7 @@ def read(config: pytest.Config) -> Settings:
 
 
 def _warn(config: pytest.Config, words: str) -> None:
-    if hasattr(config, "workerinput"):
+    if is_worker(config):
         # The process that started the workers has warned.
         return
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dagger_rust.plugin.xdist import controller_of, is_worker
+from pytest_dagger_rust.plugin.xdist import Participant, controller_of, is_worker
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.report.facts import BuildFacts
     from pytest_dagger_rust.report.progress import Progress
 
-# The key under which a worker sends what it built.
-_WORKERS_BUILDS = "dagger_rust_builds"
 
-
-class BuildReporting:
+class BuildReporting(Participant):
     """The hooks of one pytest process; what they need is loaded when there is something to show."""
+
+    xdist_key = "dagger_rust_builds"
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -96,31 +95,32 @@ class BuildReporting:
         with self._paused():
             return (yield)
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        """Read what a worker built, and end its waits in case it died."""
+    def from_worker(self, worker: str, value: dict[str, Any] | None) -> None:
+        """Take what a worker built, and end its waits in case it died."""
         if self._progress is not None:
-            self._progress.forget(node.gateway.id)
-        sent = getattr(node, "workeroutput", {}).get(_WORKERS_BUILDS)
-        if sent is not None:
+            self._progress.forget(worker)
+        if value is not None:
             from pytest_dagger_rust.report.facts import BuildFacts  # noqa: PLC0415
 
-            self._workers_builds += [BuildFacts.from_plain(values) for values in sent["builds"]]
-            self._workers_waits += sent["waits"]
-            self._workers_notes += sent["notes"]
+            self._workers_builds += [BuildFacts.from_plain(values) for values in value["builds"]]
+            self._workers_waits += value["waits"]
+            self._workers_notes += value["notes"]
+
+    def to_controller(self) -> dict[str, Any] | None:
+        """Return what this worker built, and waited for."""
+        if self._build_log is None:
+            return None
+        return {
+            "builds": [build.plain() for build in self._builds()],
+            "waits": self._build_log.waits,
+            "notes": self._build_log.notes,
+        }
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """Stop progress, and pass on what was built: to the controller, or to files and tables."""
+        """Stop progress, and write files and tables of what was built, where this is no worker."""
         self._stop()
-        if self._is_worker and self._build_log is not None:
-            output: dict[str, Any] = getattr(self._config, "workeroutput", {})
-            output[_WORKERS_BUILDS] = {
-                "builds": [build.plain() for build in self._builds()],
-                "waits": self._build_log.waits,
-                "notes": self._build_log.notes,
-            }
-        elif self._has_built:
+        if self._has_built and not self._is_worker:
             from pytest_dagger_rust.plugin import ending  # noqa: PLC0415 - only for runs that build
 
             ending.finish(session.config, self._builds(), self._waits())

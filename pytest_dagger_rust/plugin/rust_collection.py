@@ -16,7 +16,7 @@ from pytest_dagger_rust.plugin.collection_fixtures import session_fixture
 from pytest_dagger_rust.plugin.rust_items import RustFile, RustTest
 from pytest_dagger_rust.plugin.rust_order import Order, Rules
 from pytest_dagger_rust.plugin.rust_sources import RustSources
-from pytest_dagger_rust.plugin.xdist import is_worker
+from pytest_dagger_rust.plugin.xdist import Participant, from_controller, is_worker
 from pytest_dagger_rust.rust_tests import doctests
 from pytest_dagger_rust.rust_tests.cases import ListingError, name_parts
 from pytest_dagger_rust.rust_tests.jobs import run_jobs
@@ -36,13 +36,11 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.rust_tests.output import Outcome
     from pytest_dagger_rust.workspace import RustWorkspace
 
-# Where a worker of pytest-xdist finds the results of all of them.
-SHARED_FOLDER = "dagger_rust_tests"
-_NOT_REACHED = "dagger_rust_tests_not_reached"
 
-
-class RustTests:
+class RustTests(Participant):
     """Collects and runs the workspace's Rust tests."""
+
+    xdist_key = "dagger_rust_tests"
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self._config = config
@@ -145,19 +143,19 @@ class RustTests:
         """Note in which order the tests will be asked for."""
         rules = Rules(by_binary=self._by_binary, alone=self._settings["tests_alone"], serial=self._serial)
         self._order = rules.order_of(session.items)
-        output: dict[str, Any] | None = getattr(self._config, "workeroutput", None)
-        if output is not None:
-            output[_NOT_REACHED] = self._not_reached()
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what a worker of pytest-xdist has to say of its selection: all have the same."""
-        self._of_workers = getattr(node, "workeroutput", {}).get(_NOT_REACHED, self._of_workers)
+    def to_controller(self) -> str | None:
+        """Return the line about the Rust tests that were not collected."""
+        return self._not_reached() if self._session is not None else None
+
+    def from_worker(self, worker: str, value: str | None) -> None:
+        """Take a worker's line about its selection: all workers have the same."""
+        del worker
+        self._of_workers = value or self._of_workers
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say which Rust tests were not collected."""
-        text = self._not_reached() if self._session is not None else None
-        if text := self._of_workers or text:
+        if text := self._of_workers or self.to_controller():
             terminalreporter.write_line(text)
 
     def _not_reached(self) -> str | None:
@@ -198,17 +196,15 @@ class RustTests:
         return listed.engine.call(functools.partial(run_jobs, listed.build, jobs, limits, anew=True))
 
     def _results_folder(self) -> Path:
-        shared: dict[str, Any] = getattr(self._config, "workerinput", {})
-        if SHARED_FOLDER in shared:
-            return Path(shared[SHARED_FOLDER])
+        if shared := from_controller(self._config, self.xdist_key):
+            return Path(shared)
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-")
         return Path(self._folder.name)
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
-        """Send a pytest-xdist worker the folder with the results of all workers."""
-        node.workerinput[SHARED_FOLDER] = str(self._results_folder())
+    def to_worker(self) -> str:
+        """Return the folder with the results of all workers."""
+        return str(self._results_folder())
 
     def pytest_unconfigure(self) -> None:
         """Remove the results."""

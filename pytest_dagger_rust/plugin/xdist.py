@@ -69,6 +69,11 @@ def _workerinput(config: pytest.Config) -> dict[str, Any]:
     return found
 
 
+def from_controller(config: pytest.Config, key: str) -> Any:
+    """Return what a participant of the controller has sent this worker; None in a process that is no worker."""
+    return _workerinput(config).get(key)
+
+
 def run_id(config: pytest.Config) -> str | None:
     """Return what all workers of one run have in common; None in a process that is no worker."""
     return _workerinput(config).get("testrunuid")
@@ -249,18 +254,45 @@ class SharedSession:
                 folder.cleanup()
 
 
+class Participant:
+    """A part of the plugin that a worker and the controller both have, and how the two talk; values are plain ones."""
+
+    xdist_key: str
+
+    def to_worker(self) -> Any:
+        """Return what a worker gets before it starts; None for nothing."""
+        return None
+
+    def to_controller(self) -> Any:
+        """Return what the controller gets when a worker has run its tests; None for nothing."""
+        return None
+
+    def from_worker(self, worker: str, value: Any) -> None:
+        """Take what a worker has sent; None if it sent nothing, because it died for example."""
+
+
 class XdistHooks:
-    """The hooks of the process that starts workers."""
+    """The hooks of the process that starts workers, and of each worker."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._session: SharedSession | None = None
+        self._participants: list[Participant] = []
+
+    def add(self, participant: Participant) -> None:
+        """Let a part of the plugin talk to its counterparts in workers, or in the controller."""
+        self._participants.append(participant)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Give a worker its end of a channel, unless everybody finds a session in the environment."""
-        if os.environ.get("DAGGER_SESSION_PORT"):
-            return
+        """Give a worker what it needs."""
+        for participant in self._participants:
+            node.workerinput[participant.xdist_key] = participant.to_worker()
+        # Otherwise everybody finds the session in the environment.
+        if not os.environ.get("DAGGER_SESSION_PORT"):
+            self._share_session(node)
+
+    def _share_session(self, node: Any) -> None:
         if self._session is None:
             timeout = self._config.stash[SETTINGS_KEY]["connect_timeout"]
             reporting = self._config.stash[REPORTING_KEY]
@@ -269,9 +301,22 @@ class XdistHooks:
         self._session.serve(channel, node.gateway.id)
         node.workerinput[_CHANNEL] = channel
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Pass on what a worker has sent."""
+        output: dict[str, Any] = getattr(node, "workeroutput", {})
+        for participant in self._participants:
+            participant.from_worker(node.gateway.id, output.get(participant.xdist_key))
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """End the session at once after Ctrl-C, because workers ignore it and would wait for their builds."""
+        """Send the controller what it gets; end its session at once after Ctrl-C.
+
+        Workers ignore Ctrl-C, and would wait for their builds.
+        """
+        if is_worker(self._config):
+            output: dict[str, Any] = getattr(self._config, "workeroutput", {})
+            output.update({one.xdist_key: one.to_controller() for one in self._participants})
         if exitstatus == pytest.ExitCode.INTERRUPTED:
             self._close(_INTERRUPTED)
 

@@ -56,12 +56,13 @@ class Skeleton:
 
     `files` has the text of each generated file by its path, relative to the workspace's root; `sources` are
     the files to copy as they are, likewise. `digest` changes exactly when dependencies must be compiled
-    again.
+    again. `has_dependencies` is False where nothing is compiled but stubs.
     """
 
     files: Mapping[str, str]
     sources: tuple[str, ...]
     digest: str
+    has_dependencies: bool
     _members: tuple[Package, ...] = field(repr=False, compare=False)
     _default: tuple[Package, ...] = field(repr=False, compare=False)
     _bare: frozenset[str] = field(repr=False, compare=False)
@@ -124,11 +125,19 @@ def make_skeleton(plan: Plan, lock: Lock | None) -> Skeleton:
         files,
         sources,
         _digest(plan, files, sources),
+        _has_dependencies(plan),
         plan.members,
         plan.default,
         bare,
         _specs(plan, lock),
         _has_abort(plan),
+    )
+
+
+def _has_dependencies(plan: Plan) -> bool:
+    locals_ = plan.packages_by_path.values()
+    return any(not item.is_stub for item in locals_) or any(
+        dependency.path is None for item in locals_ for dependency in item.dependencies
     )
 
 

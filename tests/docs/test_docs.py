@@ -18,6 +18,7 @@ import pytest_dagger_rust
 from pytest_dagger_rust import DaggerRustError, plugin
 from pytest_dagger_rust.plugin.settings import SETTINGS, Setting
 from tests.images import python_image
+from tests.pytest.terminal import FEWER_PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +91,10 @@ def test_there_are_examples() -> None:
 def test_examples_run(page: Path, pytester: pytest.Pytester) -> None:
     """The examples of a page are one project, whose tests pass and whose scripts run."""
     lay_out(pytester.path, PROJECTS[page])
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=300)
+    uses_hypothesis = any("hypothesis" in text for text in PROJECTS[page].values())
+    result = pytester.runpytest_subprocess(
+        *(FEWER_PLUGINS[:2] if uses_hypothesis else FEWER_PLUGINS), timeout=300
+    )
     outcomes = result.parseoutcomes()
     assert set(outcomes) == {"passed"}, result.stdout.str()
     # A parametrized test passes more than once.

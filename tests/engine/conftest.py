@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pytest_dagger_rust import BlockingRustBuild, Engine, RustBuild
 
 ROOT = Path(__file__).parents[2]
-BINARIES: pytest.StashKey[list[bool]] = pytest.StashKey()
+# A property of a test, which workers of pytest-xdist send with its report: whether a binary was right.
+BINARY = "binary of these sources"
 
 
 @pytest.fixture(scope="session")
@@ -41,14 +42,16 @@ def older_builder_image(rust_builder_image: str) -> str:
 
 
 @pytest.fixture
-def count_binaries(pytestconfig: pytest.Config) -> Callable[[bool], None]:
+def count_binaries(request: pytest.FixtureRequest) -> Callable[[bool], None]:
     """Return a function that is told of each binary of the matrix whether it was right."""
-    return pytestconfig.stash.setdefault(BINARIES, []).append
+    return lambda is_right: request.node.user_properties.append((BINARY, is_right))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many binaries were looked at, and how many of them were of other sources."""
-    binaries = config.stash.get(BINARIES, None)
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    calls = [report for report in reports if getattr(report, "when", "") == "call"]
+    binaries = [right for report in calls for name, right in report.user_properties if name == BINARY]
     if binaries:
         wrong = binaries.count(False)
         terminalreporter.write_line(f"freshness: {len(binaries)} binaries checked, {wrong} of other sources")

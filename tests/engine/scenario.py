@@ -63,21 +63,20 @@ class Scenario:
 
     def build(self, **changes: Any) -> RustBuild:
         """Load the workspace and build it, with the scenario's options changed by `changes`."""
-        options = CargoOptions(**{**vars(self.options), **changes})
+        return self.engine.call(self.building, changes)
 
-        async def run() -> RustBuild:
-            return await build(
-                self.engine.client,
-                RustWorkspace.load(self.root),
-                options,
-                builder=self.builder,
-                runtime=self.runtime,
-                engine=self.engine,
-                caches=self.caches,
-                access=self.access,
-            )
-
-        return self.engine.call(run)
+    async def building(self, changes: Mapping[str, Any] | None = None) -> RustBuild:
+        """Do the same on the loop of Dagger's client."""
+        return await build(
+            self.engine.client,
+            RustWorkspace.load(self.root),
+            CargoOptions(**{**vars(self.options), **(changes or {})}),
+            builder=self.builder,
+            runtime=self.runtime,
+            engine=self.engine,
+            caches=self.caches,
+            access=self.access,
+        )
 
     def reasons(self, **changes: Any) -> dict[str, str]:
         """Build, and give the reason why each package was compiled."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.pytest import program
+from tests.pytest.terminal import FEWER_PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,7 @@ class Project:
     def pytest(self, *arguments: str, **tests: str) -> pytest.RunResult:
         """Write the test files and run pytest in a process of its own."""
         self.write({f"test_{name}.py": source for name, source in tests.items()})
-        return self.pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=300)
+        return self.pytester.runpytest_subprocess(*FEWER_PLUGINS, *arguments, timeout=300)
 
 
 @pytest.fixture

@@ -57,6 +57,10 @@ class Terminal:
         return max(b - a for a, b in zip(times[first:], times[first + 1 :], strict=False))
 
 
+# Nothing is kept in the project; hypothesis' plugin imports hypothesis at the end of each run, for half a second.
+FEWER_PLUGINS = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+
+
 def run_pytest(
     folder: Path,
     *arguments: str,
@@ -74,7 +78,7 @@ def run_pytest(
     modes = [termios.tcgetattr(keyboard)]
     fcntl.ioctl(keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", *FEWER_PLUGINS, *arguments],
         cwd=folder,
         env={**os.environ, "TERM": "xterm", "PY_COLORS": "", **(env or {})},
         stdin=keyboard,

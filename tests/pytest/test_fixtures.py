@@ -176,7 +176,9 @@ def test_loading_the_plugin_is_cheap_beside_pytest(tmp_path: Path) -> None:
         "print((ended - own) / (own - started))"
     )
     runs = (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+        )
         for _ in range(6)
     )
     assert min(float(run.stdout) for run in runs) < 0.2

@@ -102,8 +102,6 @@ def test_one_interrupt_ends_the_build(
     def is_compiling(_: object) -> bool:
         return any(True for _ in compilers_of("interrupted"))
 
-    # Hypothesis takes seconds of its own to end a run.
-    arguments = [*arguments, "-p", "no:hypothesispytest"]
     terminal = run_pytest(bare_project.folder, *arguments, interrupt_when=is_compiling)
     assert terminal.interrupted_at is not None, terminal.text
     assert terminal.ended_at - terminal.interrupted_at < 5

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.pytest.terminal import FEWER_PLUGINS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -117,7 +119,7 @@ def test_an_interrupt_leaves_no_service_behind(project: Project, test: str, numb
     """Ctrl-C and a killed pytest end the service in its container."""
     mark = uuid.uuid4().hex
     project.write({"test_hanging.py": HANGING.format(mark=mark)})
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"test_hanging.py::{test}", "-q"]
+    command = [sys.executable, "-m", "pytest", *FEWER_PLUGINS, f"test_hanging.py::{test}", "-q"]
     with subprocess.Popen(command, cwd=project.folder, stdout=subprocess.PIPE, text=True) as process:
         assert wait_until((project.folder / "port").exists, 60)
         if not processes(mark):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_dagger_rust.engine.cli import CLI_BIN, RUNNER_HOST
-from tests.pytest.terminal import run_pytest
+from tests.pytest.terminal import FEWER_PLUGINS, run_pytest
 
 # A CLI that opens no session, and notes its processes.
 CLI = """\
@@ -49,7 +49,7 @@ def test_an_interrupt_while_the_session_opens(
         time.sleep(pause)
         return True
 
-    terminal = run_pytest(pytester.path, workers, "-p", "no:hypothesispytest", interrupt_when=has_begun)
+    terminal = run_pytest(pytester.path, workers, interrupt_when=has_begun)
     assert terminal.interrupted_at is not None, terminal.text
     assert terminal.ended_at - terminal.interrupted_at < 20
     # Where it meets an `exec` of the SDK's import, Python ends by SIGINT itself, after all is done.
@@ -90,7 +90,7 @@ def test_nothing_is_opened_for_those_who_ask_for_nothing(
     monkeypatch.setenv("TMPDIR", str(folder))
     pytester.makeconftest(PLAIN)
     pytester.makepyfile("def test_one(): pass\ndef test_two(): pass\n")
-    options = ("-n2", "-s", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+    options = ("-n2", "-s", *FEWER_PLUGINS)
     result = pytester.runpytest_subprocess(*options, timeout=120)
     result.assert_outcomes(passed=2)
     (line,) = [line for line in result.outlines if "SEEN" in line]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from pytest_dagger_rust import Engine, RustBuild
     from tests.engine.scenario import Scenario
 
     MakeScenario = Callable[[Mapping[str, str]], Scenario]
@@ -187,3 +189,22 @@ def test_a_layer_is_made_where_the_volume_does_not_serve(
     report = scenario.build().report
     assert report.caches == {"dependencies": "new", "target directory": state}
     assert report.cache_reasons.get("target directory") == reason
+
+
+def test_builds_at_once_have_reports_of_their_own(make_scenario: MakeScenario, engine: Engine) -> None:
+    """Workers of pytest-xdist share a session: what one of them builds is not taken for a cache's answer by another."""
+    scenarios = [
+        make_scenario(
+            {
+                "Cargo.toml": '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n',
+                "src/main.rs": f'fn main() {{ println!("{number}"); }}\n',
+            }
+        )
+        for number in range(4)
+    ]
+
+    async def all_at_once() -> list[RustBuild]:
+        return await asyncio.gather(*(scenario.building() for scenario in scenarios))
+
+    reports = [built.report for built in engine.call(all_at_once)]
+    assert [(report.compiled, report.cached) for report in reports] == [(("app",), False)] * 4

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
 import time
-import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
@@ -148,8 +148,9 @@ def test_without_a_network_no_process_of_the_container_gives_one(app: BlockingRu
     assert app.run("app", "sh", command, network=False).stdout == ""
     assert "Network is unreachable" in app.run("app", "get", "127.0.0.1:1", network=False).stderr
     with app.service("app", "serve", "127.0.0.1:8080", ports=[8080], network=False) as service:
-        with urllib.request.urlopen(f"{service.url}/host", timeout=10) as answer:
-            assert answer.status == 200
+        client = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
+        client.request("GET", "/host")
+        assert client.getresponse().status == 200
 
 
 def test_too_many_processes_are_an_error(app: BlockingRustBuild) -> None:

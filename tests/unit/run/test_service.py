@@ -166,7 +166,6 @@ async def test_the_timeout_counts_from_the_start_of_the_container(monkeypatch: p
     _, service = await healthy(served)
     assert service.ended is None
     served.container.slow = 0.0
-    await served.runner.stop(quiet=True)
 
 
 async def test_the_log_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,4 +268,3 @@ async def test_an_unknown_signal_is_refused(
     with pytest.raises(ConfigurationError) as error:
         await service.send_signal(name)
     assert hint in str(error.value)
-    await served.runner.stop(quiet=True)
