@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Network = Literal["always", "fetch"]
 
 # Seconds that no build takes.
-LONGEST: Final = 4 * 3600.0
+LONGEST: Final = 4 * 3600
 
 _REFERENCE = re.compile(r"(?:env|file|cmd|op|vault|libsecret)://.+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
