@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.run.running import RunOptions as RunOptions
     from pytest_dagger_rust.run.running import RunResult as RunResult
     from pytest_dagger_rust.run.running import RunTimeoutError as RunTimeoutError
+    from pytest_dagger_rust.run.sandbox import BlockingSandbox as BlockingSandbox
+    from pytest_dagger_rust.run.sandbox import Sandbox as Sandbox
     from pytest_dagger_rust.run.service import Service as Service
     from pytest_dagger_rust.run.service import ServiceError as ServiceError
     from pytest_dagger_rust.run.service import ServiceOptions as ServiceOptions
@@ -56,6 +58,7 @@ _MODULES = {
     "Artifact": "builds.messages",
     "BlockingRustBuild": "rust_build",
     "BlockingRustBuildFactory": "factory",
+    "BlockingSandbox": "run.sandbox",
     "BlockingService": "run.blocking_service",
     "BuildReport": "builds.report",
     "CacheName": "builds.caches",
@@ -80,6 +83,7 @@ _MODULES = {
     "RustBuildError": "errors",
     "RustBuildFactory": "factory",
     "RustWorkspace": "workspace",
+    "Sandbox": "run.sandbox",
     "Service": "run.service",
     "ServiceError": "run.service",
     "ServiceOptions": "run.service",

@@ -24,9 +24,10 @@ from pytest_dagger_rust.run.blocking_service import BlockingService
 from pytest_dagger_rust.run.export import export
 from pytest_dagger_rust.run.inputs import HostInputs
 from pytest_dagger_rust.run.running import RunRequest, RunResult, run
+from pytest_dagger_rust.run.sandbox import Sandbox, SandboxRunner
 from pytest_dagger_rust.run.service import ServiceRequest
 from pytest_dagger_rust.run.service_runner import ServiceRunner
-from pytest_dagger_rust.run.setup import Runtime
+from pytest_dagger_rust.run.setup import Runtime, Setup
 from pytest_dagger_rust.run.unawaited import AsyncContext, watched
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.builds.report import BuildReport
     from pytest_dagger_rust.engine.engine import Engine
     from pytest_dagger_rust.run.running import RunOptions
+    from pytest_dagger_rust.run.sandbox import BlockingSandbox
     from pytest_dagger_rust.run.service import Service, ServiceOptions
+    from pytest_dagger_rust.run.setup import SetupOptions
     from pytest_dagger_rust.workspace import RustWorkspace
 
 T = TypeVar("T")
@@ -146,6 +149,31 @@ class RustBuild:
         request = keywords.request(ServiceRequest, "service", (name, *args), options)
         started.note(started.Started(self._client, self._engine, self._runtime, request))
         return ServiceRunner(self._client, self._runtime, request, self._engine)
+
+    def sandbox(self, **options: Unpack[SetupOptions]) -> AbstractAsyncContextManager[Sandbox]:
+        """Keep one container for many runs while the context lasts: `async with build.sandbox() as sandbox`.
+
+        The options are for the container: variables, files, services and the folder that `exec` and `run` need not know
+        of. Raises ConfigurationError for invalid ones.
+        """
+        return AsyncContext(self._sandboxed(self.new_sandbox(**options)), "sandbox")
+
+    @contextlib.asynccontextmanager
+    async def _sandboxed(self, sandbox: Sandbox) -> AsyncGenerator[Sandbox]:
+        try:
+            yield sandbox
+        finally:
+            await sandbox.close()
+
+    def new_sandbox(self, **options: Unpack[SetupOptions]) -> Sandbox:
+        """Return a sandbox for where `with` cannot be used, such as a fixture; `close` ends it. See `sandbox`."""
+        self._check_open()
+        setup = keywords.request(Setup, "sandbox", ("sandbox",), options)
+        return Sandbox(self, SandboxRunner(self._client, self._runtime, setup), self._engine)
+
+    def require(self, name: str) -> None:
+        """Raise ConfigurationError if the build has no binary of this name."""
+        self._artifact(name)
 
     async def _on_client_loop(self, function: Callable[[], Awaitable[T]]) -> T:
         return await (self._engine.acall(function) if self._engine is not None else function())
@@ -255,6 +283,15 @@ class BlockingRustBuild:
             raise
         self.engine.call(runner.stop)
 
+    @contextlib.contextmanager
+    def sandbox(self, **options: Unpack[SetupOptions]) -> Generator[BlockingSandbox]:
+        """Keep one container for many runs as RustBuild.sandbox does: `with rust_build.sandbox() as sandbox`."""
+        sandbox = self.build.new_sandbox(**options)
+        try:
+            yield sandbox.blocking
+        finally:
+            self.engine.call(sandbox.close)
+
     def export(self, name: str, destination: str | PathLike[str]) -> Path:
         """Copy a binary to the host as RustBuild.export does."""
         return self.engine.call(self.build.export, name, destination)
@@ -312,8 +349,6 @@ async def build(  # noqa: PLR0913 - each is a decision of its own
         out,
         client,
         engine,
-        agents=agent.Agents(
-            agent.program(client, builder, agent.BUILDER, made.libc), agent.folder(client, builder, made.libc)
-        ),
+        agents=agent.Agents(agent.program(client, builder, agent.BUILDER, made.libc), made.runner),
         packages=made.packages,
     )

@@ -57,10 +57,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Archive:
-    """A packed tree; `digest` is the sha256 of the file at `path`, `base` the archive of what is not in it."""
+    """A packed tree; `digest` is the sha256 of the file at `path`, `base` the archive of what is not in it.
+
+    `index` is the sha256 of the tree's index: that of what the tree contains, whichever part of it is packed.
+    """
 
     path: Path
     digest: str
+    index: str
     base: Path | None = None
 
 
@@ -269,7 +273,7 @@ def pack(
     index = b"".join(sorted(lines))
     names = b"".join(sorted(os.fsencode(entry.path) + b"\n" for entry in packed))
     path, digest = write(packed, folder, {"index": index, "packed": names})
-    return Archive(path, digest, base)
+    return Archive(path, digest, hashlib.sha256(index).hexdigest(), base)
 
 
 def write(entries: Iterable[Entry], folder: Path, members: Mapping[str, bytes]) -> tuple[Path, str]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from pytest_dagger_rust.builds.shared import SharedCache
 
-CacheName: TypeAlias = Literal["dependencies", "target directory"]
-"""The caches of a build that its report tells the state of."""
+CacheName: TypeAlias = Literal["dependencies", "target directory", "binaries"]
+"""The caches of a build that its report tells the state of; of binaries where they were pulled."""
 
 CacheState: TypeAlias = Literal[
     "kept", "new", "pulled", "cleared", "emptied", "dropped by the engine", "not used"
@@ -26,6 +26,7 @@ CacheState: TypeAlias = Literal[
 
 DEPENDENCIES: Final = "dependencies"
 TARGET: Final = "target directory"
+BINARIES: Final = "binaries"
 PACKAGES: Final = "downloaded packages"
 
 KEPT: Final = "kept"
@@ -48,13 +49,15 @@ class Caches:
     `folder` is a folder on this machine. It keeps what was sent, so that an edit in a large tree sends only what
     changed, and remembers what was built, to notice when the engine drops it. A new value of `clear` empties the
     workspace's cache volumes and builds everything again. `turns` is a folder shared by processes that may request the
-    same build at the same time. `shared` are the places where other machines find compiled dependencies.
+    same build at the same time. `shared` are the places where machines share what they have built. With `write_lock`, a
+    lock file that cargo made or changed is written into the workspace.
     """
 
     folder: Path | None = None
     clear: str = ""
     turns: Path | None = None
     shared: SharedCache | None = None
+    write_lock: bool = False
 
     @contextlib.asynccontextmanager
     async def turn(self, name: str) -> AsyncGenerator[None]:

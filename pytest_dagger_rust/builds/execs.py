@@ -36,6 +36,7 @@ DOWNLOADS = "/pytest-dagger-rust-downloads"
 SHARED_DOWNLOADS = "/pytest-dagger-rust-shared-downloads"
 INPUT = "/pytest-dagger-rust-input"
 RESTORED = f"{INPUT}/dependencies"
+STATE = f"{INPUT}/state"
 RUN_ID = "/pytest-dagger-rust-run-id"
 OUT = "/pytest-dagger-rust-out"
 
@@ -115,21 +116,34 @@ class Exec:
     build_id: str
 
 
+@dataclass(frozen=True)
+class Start:
+    """What a source build starts from.
+
+    `restored` is the result of a dependency build, `skipped` the name of one that is not made, and `state` what another
+    machine's volume had.
+    """
+
+    restored: dagger.Directory | None = None
+    skipped: str = ""
+    state: dagger.Directory | None = None
+
+
 def prepare(
     step: Step,
     phase: Phase,
     packed: archive.Archive,
     arguments: tuple[str, ...],
-    restored: dagger.Directory | None = None,
-    skipped_layer: str = "",
+    start: Start = Start(),
 ) -> Exec:
     """Return a run of the agent, to build what was packed."""
     request = step.request
     variables = digest(*pairs(request.options))
     build_id = digest(agent.digest(), packed.digest, step.root, *arguments, variables)
     container = _mounted(step, phase, packed, build_id)
-    if restored is not None:
-        container = container.with_mounted_directory(RESTORED, restored)
+    for place, directory in ((RESTORED, start.restored), (STATE, start.state)):
+        if directory is not None:
+            container = container.with_mounted_directory(place, directory)
     options = agent.options(
         {
             **_PLACES,
@@ -137,8 +151,9 @@ def prepare(
             "build-id": build_id,
             "variables": variables,
             "clear": request.caches.clear or None,
-            "restored": RESTORED if restored is not None else None,
-            "skipped": skipped_layer or None,
+            "restored": RESTORED if start.restored is not None else None,
+            "state": STATE if start.state is not None else None,
+            "skipped": start.skipped or None,
             "marker": STUB_MARKER,
             **request.access.build_options(),
         }
@@ -235,14 +250,25 @@ def digest(*parts: str) -> str:
 
 async def read_failure(step: Step, build_id: str, *, phase: Phase = "sources") -> str:
     """Read what cargo said in a failed exec from the volume: the exec itself left no layer to read."""
-    request, place = step.request, f"{OUT}/failure.json"
+    place = f"{OUT}/failure.json"
     options = agent.options(
         {"volume": VOLUME, "build-id": build_id, "out": place, "run-id": os.urandom(8).hex()}
     )
-    container = (
-        request.builder.with_mounted_cache(VOLUME, _volume(step, phase), owner=step.user)
-        .with_mounted_directory(OUT, agent.empty_directory(request.client), owner=step.user)
-        .with_mounted_file(agent.PROGRAM, request.program())
-        .with_exec([agent.PROGRAM, "failure", *options])
-    )
+    container = _beside_volume(step, phase).with_exec([agent.PROGRAM, "failure", *options])
     return await container.file(place).contents()
+
+
+def copied_state(step: Step) -> dagger.Directory:
+    """Return a copy of what the volume of the sources has by now."""
+    options = agent.options({"volume": VOLUME, "out": OUT, "run-id": step.request.run_id})
+    return _beside_volume(step, "sources").with_exec([agent.PROGRAM, "state", *options]).directory(OUT)
+
+
+def _beside_volume(step: Step, phase: Phase) -> dagger.Container:
+    """Return the builder with the volume and the agent, and nothing to build."""
+    client = step.request.client
+    return (
+        step.request.builder.with_mounted_cache(VOLUME, _volume(step, phase), owner=step.user)
+        .with_mounted_directory(OUT, agent.empty_directory(client), owner=step.user)
+        .with_mounted_file(agent.PROGRAM, step.request.program())
+    )

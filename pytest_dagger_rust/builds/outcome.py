@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,23 @@ def build_report(said: AgentReport, run_id: str, started: float) -> BuildReport:
         cache_reasons={caches.TARGET: why} if why and not cached else {},
         rewritten=said.rewritten,
     )
+
+
+def with_origin(report: BuildReport, *, pulled: str = "", state: str = "", failed: str = "") -> BuildReport:
+    """Return the report with what became of the caches before cargo ran.
+
+    `pulled` and `state` are the places where the dependencies and the target directory came from, `failed` is why the
+    dependency build failed.
+    """
+    states, reasons = dict(report.caches), dict(report.cache_reasons)
+    if pulled:
+        states[caches.DEPENDENCIES], reasons[caches.DEPENDENCIES] = caches.PULLED, f"from {pulled}"
+    if states.get(caches.TARGET) == caches.PULLED:
+        reasons[caches.TARGET] = f"from {state}"
+    if failed:
+        states[caches.DEPENDENCIES] = caches.UNUSED
+        reasons[caches.DEPENDENCIES] = f"the dependency build failed: {failed}"
+    return replace(report, caches=states, cache_reasons=reasons)
 
 
 def _layer_state(said: AgentReport, *, is_new: bool) -> CacheState:

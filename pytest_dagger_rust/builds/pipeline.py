@@ -13,19 +13,28 @@ import asyncio
 import contextlib
 import functools
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_dagger_rust.builds import archive, base_archive, builders, toolchains
+from pytest_dagger_rust.builds import (
+    archive,
+    base_archive,
+    binaries,
+    builders,
+    keys,
+    layers,
+    state,
+    toolchains,
+)
 from pytest_dagger_rust.builds.agent_report import read_report
 from pytest_dagger_rust.builds.ahead import compiled_ahead
-from pytest_dagger_rust.builds.caches import DEPENDENCIES, PULLED, UNUSED
 from pytest_dagger_rust.builds.execs import (
     OUT,
     VOLUME_LAYOUT,
     BuildRequest,
     Exec,
+    Start,
     Step,
     digest,
     fetched,
@@ -44,7 +53,9 @@ from pytest_dagger_rust.builds.failures import (
     is_about_others,
     with_withheld,
 )
-from pytest_dagger_rust.builds.outcome import build_report, layer_of
+from pytest_dagger_rust.builds.lock_file import write_lock
+from pytest_dagger_rust.builds.made import Made
+from pytest_dagger_rust.builds.outcome import build_report, layer_of, with_origin
 from pytest_dagger_rust.builds.source_tree import (
     outside_paths,
     source_entries,
@@ -65,22 +76,6 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.skeleton.skeleton import Skeleton
 
 
-@dataclass(frozen=True)
-class Made:
-    """What a build has made.
-
-    `out` is the folder of all that left it, `said` the agent's report, `libc` how the agent was linked, `builder`
-    the builder with the toolchain that the workspace names, and `packages` a folder like cargo's home.
-    """
-
-    out: dagger.Directory
-    said: AgentReport
-    report: BuildReport
-    libc: str
-    builder: dagger.Container
-    packages: dagger.Directory
-
-
 async def run_build(request: BuildRequest, started: float) -> Made:
     """Run the execs of a build that began at `started`, in seconds since the epoch.
 
@@ -98,38 +93,50 @@ async def run_build(request: BuildRequest, started: float) -> Made:
 
 
 async def _run_build(request: BuildRequest, started: float) -> Made:
-    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
-
     request = replace(request, workspace=request.workspace.with_variables(request.options.env))
     name = digest(str(request.workspace.root), *request.source_arguments(), *pairs(request.options))
     async with engine_errors():
+        recipe = await keys.recipe(request)
         volume = await _volume_key(request)
         async with request.caches.turn(name[:24]):
-            try:
-                async with compiled_ahead(request, is_first=request.caches.are_unknown(volume)):
-                    made = await _run(request, volume)
-            except dagger.ExecError as error:
-                if not agent.lacks_libc(error):
-                    raise
-                request = replace(request, libc=agent.DYNAMIC)
-                made = await _run(request, volume)
-        builder = await _with_toolchain(request)
-    said = read_report(made.text, request.workspace)
-    report = _finished_report(request, volume, said, started)
-    if made.pulled:
-        report = replace(
-            report,
-            caches={**report.caches, DEPENDENCIES: PULLED},
-            cache_reasons={**report.cache_reasons, DEPENDENCIES: f"from {made.pulled}"},
-        )
-    if made.failed:
-        reason = f"the dependency build failed: {made.failed}"
-        report = replace(
-            report,
-            caches={**report.caches, DEPENDENCIES: UNUSED},
-            cache_reasons={**report.cache_reasons, DEPENDENCIES: reason},
-        )
-    return Made(made.out, said, report, request.libc, builder, made.packages)
+            if request.caches.shared is None:
+                return await _made(request, _Place(volume), started)
+            plan = await _planned(request, _Place(volume, recipe))
+            named = await keys.binaries(plan.step, plan.packed, recipe)
+            if named and request.caches.are_unknown(volume) and not request.caches.clear:
+                found = await binaries.pulled(plan.step, named[0], started)
+                if found is not None:
+                    return found
+            made = await _made(request, _Place(volume, recipe), started, plan)
+            if named:
+                binaries.publish(request, *named, made)
+            if not made.report.cached:
+                await state.publish(replace(plan.step, request=replace(request, libc=made.libc)), recipe)
+            return made
+
+
+async def _made(request: BuildRequest, place: _Place, started: float, plan: _Plan | None = None) -> Made:
+    """Build here."""
+    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
+
+    try:
+        async with compiled_ahead(request, is_first=request.caches.are_unknown(place.volume)):
+            output = await _run(plan or await _planned(request, place))
+    except dagger.ExecError as error:
+        if not agent.lacks_libc(error):
+            raise
+        request = replace(request, libc=agent.DYNAMIC)
+        output = await _run(await _planned(request, place))
+    said = read_report(output.text, request.workspace)
+    if request.caches.write_lock:
+        write_lock(request.workspace, said.lock)
+    report = _finished_report(request, place.volume, said, started)
+    report = with_origin(report, pulled=output.pulled, state=output.state, failed=output.failed)
+    builder, runner = (
+        await _with_toolchain(request),
+        agent.folder(request.client, request.builder, request.libc),
+    )
+    return Made(output.out, said, report, request.libc, builder, runner, output.packages)
 
 
 async def _with_toolchain(request: BuildRequest) -> dagger.Container:
@@ -146,9 +153,10 @@ def _finished_report(request: BuildRequest, volume: str, said: AgentReport, star
 
 
 class _Output(NamedTuple):
-    """What left a source build, the agent's report, and the packages it had.
+    """What left a source build, the agent's report, and the packages that it had.
 
-    Also why its dependency build failed, and where it was pulled from.
+    `failed` is why its dependency build failed; `pulled` and `state` are where the dependencies and the target
+    directory came from.
     """
 
     out: dagger.Directory
@@ -156,82 +164,120 @@ class _Output(NamedTuple):
     packages: dagger.Directory
     failed: str = ""
     pulled: str = ""
+    state: str = ""
 
 
-async def _run(request: BuildRequest, volume: str) -> _Output:
+class _Place(NamedTuple):
+    """The name of the volumes, and the builder's recipe, where it is needed and known."""
+
+    volume: str
+    recipe: str = ""
+
+
+class _Plan(NamedTuple):
+    """A build that is ready to run: the sources are packed."""
+
+    step: Step
+    place: _Place
+    outside: Sequence[str]
+    dependencies: Exec | None
+    packed: archive.Archive
+
+
+async def _planned(request: BuildRequest, place: _Place, *, is_fetched: bool = True) -> _Plan:
     skeleton = request.workspace.skeleton()
     outside = outside_paths(request.workspace, skeleton)
     base, root = tree_base(request.workspace, outside)
     user, builder = await request.builder.user(), await _with_toolchain(request)
-    nothing = agent.empty_directory(request.client, permissions=0o777)
-    step = Step(request, volume, base, root, user, builder, nothing)
+    step = Step(request, place.volume, base, root, user, builder, _nothing(request))
+    packed = _packed(step, outside, _archives(request))
+    if not skeleton.has_dependencies:
+        return _Plan(step, place, outside, None, packed)
     reduced = _packed_skeleton(step, skeleton, outside)
-    packages = fetched(step, reduced) if skeleton.has_dependencies else nothing
+    step = replace(step, packages=fetched(step, reduced)) if is_fetched else step
+    dependencies = prepare(step, "dependencies", reduced, request.dependency_arguments(skeleton))
+    return _Plan(step, place, outside, dependencies, packed)
+
+
+def _nothing(request: BuildRequest) -> dagger.Directory:
+    return agent.empty_directory(request.client, permissions=0o777)
+
+
+def _archives(request: BuildRequest) -> Path | None:
+    return base_archive.folder_of(request.caches.folder, request.workspace.root)
+
+
+async def _run(plan: _Plan) -> _Output:
+    request = plan.step.request
     try:
-        try:
-            return await _run_on(replace(step, packages=packages), skeleton, reduced, outside)
-        except FetchFailedError as error:
-            # Of the workspace's own files, cargo says more when it has them.
-            if error.is_final or request.access.has_secrets or request.access.network == "fetch":
-                raise RustBuildError(str(error), root=request.workspace.root) from None
-            return await _run_on(step, skeleton, reduced, outside)
+        return await _run_fetched(plan)
     except RustBuildError as error:
         raise with_withheld(request.access.explained(error), request.withheld) from None
 
 
-async def _run_on(
-    step: Step, skeleton: Skeleton, reduced: archive.Archive, outside: Sequence[str]
-) -> _Output:
-    """Build with the packages of a step."""
-    request = step.request
-    cache = base_archive.folder_of(request.caches.folder, request.workspace.root)
-    dependencies = None
-    if skeleton.has_dependencies:
-        dependencies = prepare(step, "dependencies", reduced, request.dependency_arguments(skeleton))
+async def _run_fetched(plan: _Plan) -> _Output:
+    request = plan.step.request
     try:
-        return await _run_execs(step, dependencies, _packed(step, outside, cache))
+        return await _run_packed(plan)
+    except FetchFailedError as error:
+        # Of the workspace's own files, cargo says more when it has them.
+        if error.is_final or request.access.has_secrets or request.access.network == "fetch":
+            raise RustBuildError(str(error), root=request.workspace.root) from None
+        return await _run_packed(await _planned(request, plan.place, is_fetched=False))
+
+
+async def _run_packed(plan: _Plan) -> _Output:
+    cache = _archives(plan.step.request)
+    try:
+        return await _run_execs(plan)
     except SourcesChangedError:
         if cache is None:
             raise
         base_archive.forget_all(cache)
-        return await _run_execs(step, dependencies, _packed(step, outside, None))
+        return await _run_execs(plan._replace(packed=_packed(plan.step, plan.outside, None)))
 
 
-async def _run_execs(step: Step, dependencies: Exec | None, packed: archive.Archive) -> _Output:
+async def _run_execs(plan: _Plan) -> _Output:
+    step, dependencies, packed = plan.step, plan.dependencies, plan.packed
     if dependencies is None:
-        return await _sources(step, packed, None)
+        return await _from_state(plan) or await _sources(step, packed, Start())
     # A lock file that cargo has to make is made with the layer.
     has_lock = step.request.workspace.lock is not None
     if has_lock and step.request.caches.can_skip_dependency_build(step.volume, dependencies.build_id):
         with contextlib.suppress(LayerNeededError):
-            return await _sources(step, packed, None, skipped_layer=dependencies.build_id)
-    pulled, key = await _pulled(step, dependencies)
+            return await _sources(step, packed, Start(skipped=dependencies.build_id))
+    if has_lock and (output := await _from_state(plan)):
+        return output
+    pulled, tag = await layers.pulled(step, dependencies)
     if pulled is not None:
-        directory, place = pulled
-        return (await _sources(step, packed, directory))._replace(pulled=place)
+        return (await _sources(step, packed, Start(pulled.directory)))._replace(pulled=pulled.place)
     try:
-        output = await _sources(step, packed, dependencies.container.directory(OUT))
+        output = await _sources(step, packed, Start(dependencies.container.directory(OUT)))
     except DependenciesFailedError as error:
         # A stub that does not build says nothing about the workspace. Without a layer, the source build compiles
         # everything: slower, but a genuine error is reported against the user's own files.
         failed = await _dependency_failure(step, error.build_id)
-        return (await _sources(step, packed, None))._replace(failed=failed)
-    shared = step.request.caches.shared
-    if key and shared is not None:
-        shared.publish(step.request.client, key, dependencies.container.directory(OUT))
+        return (await _sources(step, packed, Start()))._replace(failed=failed)
+    if tag:
+        layers.publish(step, tag, dependencies)
     return output
 
 
-async def _pulled(step: Step, dependencies: Exec) -> tuple[tuple[dagger.Directory, str] | None, str]:
-    """Return the dependencies that another machine has compiled, and their name; neither if this machine has them."""
-    request, shared = step.request, step.request.caches.shared
-    if shared is None or request.caches.clear or request.caches.knows(step.volume, dependencies.build_id):
-        return None, ""
-    choice = toolchains.choice(request.workspace, request.options, step.base).values()
-    toolchain = [*toolchains.words(request.workspace, request.options), *filter(None, choice)]
-    parts = (VOLUME_LAYOUT, dependencies.build_id, await builders.identity(request.builder), *toolchain)
-    key = f"dependencies-{digest(*parts)[:40]}"
-    return await shared.pull(request.client, key, dependencies.build_id), key
+async def _from_state(plan: _Plan) -> _Output | None:
+    """Build in the target directory that another machine has left; None where there is none to go on from."""
+    step, shared = plan.step, plan.step.request.caches.shared
+    if shared is None or step.request.caches.clear or not step.request.caches.are_unknown(step.volume):
+        return None
+    found = await state.pulled(step, plan.place.recipe)
+    if found is None:
+        return None
+    try:
+        skipped = "" if plan.dependencies is None else plan.dependencies.build_id
+        start = Start(skipped=skipped, state=found.directory.directory("state"))
+        return (await _sources(step, plan.packed, start))._replace(state=found.place)
+    except LayerNeededError as error:
+        shared.problems.append(f"the target directory from {found.place} was not used: {error}")
+    return None
 
 
 async def _dependency_failure(step: Step, build_id: str) -> str:
@@ -270,11 +316,8 @@ def _packed_skeleton(step: Step, skeleton: Skeleton, outside: Sequence[str]) -> 
     return archive.pack(entries, request.folder)
 
 
-async def _sources(
-    step: Step, packed: archive.Archive, restored: dagger.Directory | None, *, skipped_layer: str = ""
-) -> _Output:
-    """Build on a layer of dependencies, or skip the layer named `skipped_layer`."""
-    run = prepare(step, "sources", packed, step.request.source_arguments(), restored, skipped_layer)
+async def _sources(step: Step, packed: archive.Archive, start: Start) -> _Output:
+    run = prepare(step, "sources", packed, step.request.source_arguments(), start)
     out = run.container.directory(OUT)
     async with build_errors(functools.partial(read_failure, step), step.request.workspace.root):
         return _Output(out, await out.file("report.json").contents(), step.packages)

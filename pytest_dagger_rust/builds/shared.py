@@ -1,134 +1,99 @@
-"""Compiled dependencies for other machines: published to a registry or to a folder, and taken from there."""
+"""What machines share: published to places while tests run, and taken from there by those that have built nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import json
+import time
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pytest_dagger_rust.diagnostics import lines_of
-from pytest_dagger_rust.engine.plain import without_trace
-from pytest_dagger_rust.errors import ConfigurationError
+from pytest_dagger_rust.builds.places import MANIFEST, is_missing, reason, refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     import dagger
+
+    from pytest_dagger_rust.builds.places import Kind, Place
 
 # Seconds that a place may take to answer, and to take what is published.
 PULL_LIMIT, PUBLISH_LIMIT = 120.0, 300.0
 
-# Sets of dependencies that a folder keeps: those published last.
-_KEPT = 8
-
-# What registries answer where a tag is not there.
-_MISSING = ("not found", "manifest unknown", "name unknown", "404")
-
-
-def is_pull_request(environ: Mapping[str, str]) -> bool:
-    """Return whether a CI builds a change that is not accepted yet.
-
-    Sources: https://docs.github.com/actions/reference/workflows-and-actions/variables and
-    https://docs.gitlab.com/ci/variables/predefined_variables/
-    """
-    event = environ.get("GITHUB_EVENT_NAME", "")
-    return event.startswith("pull_request") or bool(environ.get("CI_MERGE_REQUEST_IID"))
-
-
-def _folder(name: str, base: Path) -> Path:
-    folder = os.path.expanduser(name)  # noqa: PTH111 - it leaves a user that there is not
-    if "\0" in name or folder.startswith("~"):
-        raise ConfigurationError(
-            f"cache_from and cache_to: {name!r} is no path of a folder; write the whole path."
-        )
-    return Path(os.path.normpath(base / folder))
+TITLES: Final[Mapping[Kind, str]] = {
+    "binaries": "binaries",
+    "state": "target directory",
+    "dependencies": "dependencies",
+}
+"""What the summary calls each kind."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """A repository of a registry, or a folder: what begins with `.`, `/` or `~`."""
+class Pulled:
+    """What was taken from a place."""
 
-    name: str
-    folder: Path | None
+    image: dagger.Container
+    place: str
+    seconds: float
 
-    @classmethod
-    def of(cls, name: str, base: Path) -> Place:
-        """Read a setting's value; folders are relative to `base`.
-
-        Raises ConfigurationError for what cannot be a folder's path.
-        """
-        if name.startswith((".", "/", "~")):
-            return cls(name, _folder(name, base))
-        return cls(name, None)
-
-    def image(self, client: dagger.Client, key: str) -> dagger.Container | None:
-        """Return the image of that key, None if it is known not to be there."""
-        if self.folder is None:
-            return client.container().from_(f"{self.name}:{key}")
-        file = self.folder / f"{key}.tar"
-        # Also where the path is too long, or nobody may look.
-        is_there = os.path.isfile(file)  # noqa: PTH113
-        return client.container().import_(client.host().file(str(file))) if is_there else None
-
-    async def put(self, image: dagger.Container, key: str) -> None:
-        """Publish an image under a key, whole or not at all."""
-        import dagger  # noqa: PLC0415 - importing dagger takes most of a second
-
-        zstd = dagger.ImageLayerCompression.Zstd
-        if self.folder is None:
-            await image.publish(f"{self.name}:{key}", forced_compression=zstd)
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self.folder / f"{key}.{os.getpid()}.part"
-        try:
-            await image.export(str(unfinished), forced_compression=zstd)
-            unfinished.replace(self.folder / f"{key}.tar")
-            for old in sorted(self.folder.glob("*.tar"), key=lambda path: -path.stat().st_mtime)[_KEPT:]:
-                old.unlink(missing_ok=True)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    @property
+    def directory(self) -> dagger.Directory:
+        """All that is in it."""
+        return self.image.rootfs()
 
 
 @dataclass
 class SharedCache:
-    """Where compiled dependencies are looked for, and where they are published.
+    """Where what other machines have built is looked for, and where this one publishes.
 
-    A place that is gone, slow or damaged fails no build: `problems` has a sentence for each.
+    A place that is gone, slow or damaged fails no build: `problems` has a sentence for each. `branches` are the
+    branch that is built and those that it may start from; `job` is the address of the CI's job.
     """
 
     sources: Sequence[Place] = ()
     targets: Sequence[Place] = ()
+    branches: Sequence[str] = ("",)
+    job: str = ""
     problems: list[str] = field(default_factory=list[str])
-    published: list[str] = field(default_factory=list[str])
+    pulled: list[str] = field(default_factory=list[str])
+    published: list[tuple[str, Kind]] = field(default_factory=list["tuple[str, Kind]"])
+    recipes: list[tuple[dagger.Container, str]] = field(
+        default_factory=list["tuple[dagger.Container, str]"], repr=False
+    )
+    _silent: set[str] = field(default_factory=set[str])
     _tasks: list[asyncio.Task[None]] = field(default_factory=list["asyncio.Task[None]"])
 
-    async def pull(
-        self, client: dagger.Client, key: str, build_id: str
-    ) -> tuple[dagger.Directory, str] | None:
-        """Return the dependencies that were published under a key, and the place they come from."""
+    async def pull(self, client: dagger.Client, tag: str, proof: tuple[str, str]) -> Pulled | None:
+        """Return what was published under a name, from the first place that has it.
+
+        `proof` is a file in it, and the content by which it is recognized.
+        """
         for place in self.sources:
-            image = place.image(client, key)
-            if image is not None and await self._is_whole(image, place, build_id):
-                return image.rootfs(), place.name
+            began = time.monotonic()
+            image = None if place.name in self._silent else place.image(client, tag)
+            if image is not None and await self._is_right(image, place, tag, proof):
+                return Pulled(image, place.name, time.monotonic() - began)
         return None
 
-    async def _is_whole(self, image: dagger.Container, place: Place, build_id: str) -> bool:
+    async def _is_right(
+        self, image: dagger.Container, place: Place, tag: str, proof: tuple[str, str]
+    ) -> bool:
+        file, expected = proof
         try:
-            found = await asyncio.wait_for(image.file("/build-id").contents(), PULL_LIMIT)
+            found = await asyncio.wait_for(image.file(file).contents(), PULL_LIMIT)
         except asyncio.TimeoutError:
+            # Nor will it answer what is asked next.
+            self._silent.add(place.name)
             self.problems.append(f"{place.name} did not answer within {PULL_LIMIT:g} s")
             return False
-        except _refusals() as error:
-            reason = _reason(error)
-            if not any(word in reason for word in _MISSING):
-                self.problems.append(f"{place.name} could not be read: {reason}")
+        except refusals() as error:
+            if not is_missing(why := reason(error)):
+                self.problems.append(f"{place.name} could not be read: {why}")
             return False
-        if found != build_id:
-            self.problems.append(f"{place.name} has other dependencies under the name of these")
-        return found == build_id
+        if found != expected:
+            self.problems.append(f"{place.name} has something else under the name {tag}")
+        return found == expected
 
     @property
     def is_publishing(self) -> bool:
@@ -136,40 +101,54 @@ class SharedCache:
         return bool(self._tasks)
 
     def summary(self) -> list[str]:
-        """Return a line for each place that was published to, and for each problem."""
-        places = dict.fromkeys(self.published)
-        return [*(f"dependencies published to {place}" for place in places), *dict.fromkeys(self.problems)]
+        """Return a line for what was pulled, for each place that was published to, and for each problem."""
+        places = dict.fromkeys(place for place, _ in self.published)
+        titles = {
+            place: [title for kind, title in TITLES.items() if (place, kind) in self.published]
+            for place in places
+        }
+        lines = [f"{', '.join(names)} published to {place}" for place, names in titles.items()]
+        return list(dict.fromkeys([*self.pulled, *lines, *self.problems]))
 
-    def publish(self, client: dagger.Client, key: str, directory: dagger.Directory) -> None:
-        """Begin to publish dependencies; see `finish`."""
-        image = client.container().with_directory("/", directory)
-        self._tasks += [asyncio.ensure_future(self._put(place, image, key)) for place in self.targets]
+    def publish(
+        self,
+        client: dagger.Client,
+        kind: Kind,
+        tag: str,
+        make: Callable[[], Awaitable[dagger.Directory]],
+        manifest: Mapping[str, str],
+        *,
+        again: bool = False,
+    ) -> None:
+        """Begin to publish what `make` returns, to each place that has nothing of this name; see `finish`.
 
-    async def _put(self, place: Place, image: dagger.Container, key: str) -> None:
+        `manifest` says what it was made of. With `again` it takes the place of what is there.
+        """
+        said = json.dumps({**manifest, "job": self.job, "published": f"{time.time():.0f}"}, sort_keys=True)
+
+        async def offer(place: Place) -> bool:
+            if not again and await place.has(client, tag):
+                return False
+            image = client.container().with_directory("/", await make()).with_label(MANIFEST, said)
+            await place.put(image, tag)
+            return True
+
+        self._tasks += [asyncio.ensure_future(self._offered(offer, place, kind)) for place in self.targets]
+
+    async def _offered(self, offer: Callable[[Place], Awaitable[bool]], place: Place, kind: Kind) -> None:
+        title = TITLES[kind]
         try:
-            await asyncio.wait_for(place.put(image, key), PUBLISH_LIMIT)
+            is_new = await asyncio.wait_for(offer(place), PUBLISH_LIMIT)
         except asyncio.TimeoutError:
-            self.problems.append(f"publishing to {place.name} was given up after {PUBLISH_LIMIT:g} s")
-        except _refusals() as error:
-            self.problems.append(f"dependencies could not be published to {place.name}: {_reason(error)}")
+            self.problems.append(f"publishing {title} to {place.name} was given up after {PUBLISH_LIMIT:g} s")
+        except refusals() as error:
+            self.problems.append(f"{title} could not be published to {place.name}: {reason(error)}")
         else:
-            self.published.append(place.name)
+            if is_new:
+                self.published.append((place.name, kind))
 
     async def finish(self) -> None:
         """Wait until everything is published, or given up."""
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*self._tasks)
         self._tasks.clear()
-
-
-def _refusals() -> tuple[type[Exception], ...]:
-    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
-
-    return (dagger.QueryError, OSError)
-
-
-def _reason(error: Exception) -> str:
-    """Return the end of an error's first line: what is before it are the steps that led there."""
-    lines = (line for line in lines_of(without_trace(str(error))) if line.strip())
-    first = next(lines, type(error).__name__)
-    return first.rpartition(": ")[2] if first.count(": ") > 2 else first

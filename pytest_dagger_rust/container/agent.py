@@ -28,8 +28,11 @@ Option: TypeAlias = "str | int | float | list[str] | list[int] | None"
 # Where it comes to the host, while a program runs that the host talks with.
 SOCKET = "/pytest-dagger-rust-socket"
 
+# Where the runs of a sandbox have their folders.
+SANDBOX = "/pytest-dagger-rust-sandbox"
+
 # What is nothing for programs under test.
-FOLDERS = (FOLDER, RESULT, SOCKET)
+FOLDERS = (FOLDER, RESULT, SOCKET, SANDBOX)
 
 # Variables of the engine's that the agent does not hand on; process.rs has the same list.
 _NOT_HANDED_ON = (
@@ -124,17 +127,24 @@ def command(
 ) -> list[str]:
     """Return the agent's command line for a program.
 
-    An option's value may be a list, for one that is given more than once; one that is None or empty is not given.
     `env` are the variables that the test has chosen: the agent hands them on, whatever they are.
     """
     chosen = [f"{name}={value}" for name, value in (env or {}).items() if name.startswith(_NOT_HANDED_ON)]
-    words = [
+    return [*words(subcommand, **{**options, "env": chosen}), "--", *program]
+
+
+def words(subcommand: str, **options: Option) -> list[str]:
+    """Return the agent's command line without a program.
+
+    An option's value may be a list, for one that is given more than once; one that is None or empty is not given.
+    """
+    given = [
         f"--{name}={value}"
-        for name, values in {**options, "env": chosen}.items()
+        for name, values in options.items()
         for value in (values if isinstance(values, list) else [values])
         if value not in {None, ""}
     ]
-    return [PROGRAM, subcommand, *words, "--", *program]
+    return [PROGRAM, subcommand, *given]
 
 
 def options(values: Mapping[str, object]) -> list[str]:

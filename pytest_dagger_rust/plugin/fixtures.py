@@ -32,13 +32,21 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.engine.engine import Engine
     from pytest_dagger_rust.factory import RustBuildFactory
     from pytest_dagger_rust.plugin.settings import Settings
+    from pytest_dagger_rust.run.sandbox import BlockingSandbox
     from pytest_dagger_rust.rust_build import BlockingRustBuild, RustBuild
     from pytest_dagger_rust.rust_tests.cases import ListedTests
     from pytest_dagger_rust.workspace import RustWorkspace
 
 # A test that asks for one of these may be a coroutine without any marker.
 ENTRY_FIXTURES = frozenset(
-    {"dagger_client", "rust_workspace", "cached_rust_build", "cached_rust_build_factory", "rust_build"}
+    {
+        "dagger_client",
+        "rust_workspace",
+        "cached_rust_build",
+        "cached_rust_build_factory",
+        "rust_build",
+        "rust_sandbox",
+    }
 )
 
 
@@ -201,28 +209,32 @@ def _cache_folder(config: pytest.Config) -> Path | None:
 
 def shared_cache(settings: Settings, base: Path, environ: Mapping[str, str]) -> SharedCache | None:
     """Return the places that the settings name, None where there are none; a pull request publishes to none."""
-    from pytest_dagger_rust.builds.shared import Place, SharedCache, is_pull_request  # noqa: PLC0415
+    from pytest_dagger_rust.builds import ci_job  # noqa: PLC0415 - most runs share nothing
+    from pytest_dagger_rust.builds.places import Place  # noqa: PLC0415
+    from pytest_dagger_rust.builds.shared import SharedCache  # noqa: PLC0415
 
     sources, targets = (
         [Place.of(name, base) for name in settings[key]] for key in ("cache_from", "cache_to")
     )
-    if is_pull_request(environ) and not settings["cache_to_on_pull_requests"]:
+    if ci_job.is_pull_request(environ) and not settings["cache_to_on_pull_requests"]:
         targets = []
-    return SharedCache(sources, targets) if sources or targets else None
+    if not sources and not targets:
+        return None
+    return SharedCache(sources, targets, ci_job.branches(environ, base), ci_job.address(environ))
 
 
 @pytest.fixture(scope="session")
 def _shared_cache(  # pyright: ignore[reportUnusedFunction]
     pytestconfig: pytest.Config, _dagger_engine: Engine
 ) -> Generator[SharedCache | None]:
-    """The places where machines share compiled dependencies; None where there are none."""
+    """The places where machines share what they have built; None where there are none."""
     shared = shared_cache(_settings(pytestconfig), pytestconfig.rootpath, os.environ)
     yield shared
     if shared is None:
         return
     build_log = pytestconfig.stash[REPORTING_KEY].build_log
     if shared.is_publishing:
-        with build_log.waiting("publishing the dependencies"):
+        with build_log.waiting("publishing what was built"):
             _dagger_engine.call(shared.finish)
     build_log.notes += shared.summary()
 
@@ -240,7 +252,9 @@ def _rust_caches(  # pyright: ignore[reportUnusedFunction]
         turns = Path(shared)
     # All workers of pytest-xdist ask for the same, and only the first of them finds something to clear.
     nonce = run_id(pytestconfig) or uuid.uuid4().hex
-    return Caches(folder, nonce if _settings(pytestconfig)["clear_caches"] else "", turns, _shared_cache)
+    settings = _settings(pytestconfig)
+    clear = nonce if settings["clear_caches"] else ""
+    return Caches(folder, clear, turns, _shared_cache, write_lock=settings["write_lock"])
 
 
 @pytest.fixture(scope="session")
@@ -298,3 +312,10 @@ def rust_build(request: pytest.FixtureRequest, cached_rust_build: RustBuild) -> 
     if hasattr(request, "param"):
         raise ConfigurationError("rust_build takes no parameters: parametrize cached_rust_build instead.")
     return cached_rust_build.blocking
+
+
+@pytest.fixture(scope="module")
+def rust_sandbox(rust_build: BlockingRustBuild) -> Generator[BlockingSandbox]:
+    """One container for all runs of a module, where a run costs what its process costs; override for another scope."""
+    with rust_build.sandbox() as sandbox:
+        yield sandbox

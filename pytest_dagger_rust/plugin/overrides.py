@@ -30,6 +30,7 @@ _EXPECTED = {
     "rust_cargo_options": "pytest_dagger_rust.CargoOptions",
     "rust_runtime_container": "dagger.Container",
     "rust_runtime_image": "builtins.str",
+    "rust_sandbox": "pytest_dagger_rust.BlockingSandbox",
     "rust_source_excludes": "collections.abc.Sequence",
     "rust_test_container": "dagger.Container",
     "rust_test_options": "pytest_dagger_rust.CargoOptions",

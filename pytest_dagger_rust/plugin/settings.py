@@ -198,12 +198,20 @@ SETTINGS: tuple[Setting, ...] = (
         "empty the workspace's cache volumes first, and build everything again",
         default=False,
     ),
-    Setting("cache_from", "list", "registry repositories and folders to take compiled dependencies from", ()),
-    Setting("cache_to", "list", "registry repositories and folders to publish compiled dependencies to", ()),
+    Setting(
+        "write_lock",
+        "switch",
+        "write the Cargo.lock that cargo made or changed in the builder into the workspace",
+        default=False,
+    ),
+    Setting(
+        "cache_from", "list", "registry repositories and folders to take from what others have built", ()
+    ),
+    Setting("cache_to", "list", "registry repositories and folders to publish to what is built", ()),
     Setting(
         "cache_to_on_pull_requests",
         "switch",
-        "publish compiled dependencies also where a CI builds a pull request",
+        "publish also where a CI builds a pull request",
         default=False,
     ),
     Setting("show_warnings", "switch", "show the compiler's warnings at the end of the run", default=False),

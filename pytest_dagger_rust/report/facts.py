@@ -36,8 +36,9 @@ class BuildFacts:
     """One build: `name` is its options in words, `key` the same for equal ones, `started` an epoch time.
 
     `error` is the first line of why it failed. `state` is "up to date" if nothing was compiled, else "partly
-    rebuilt", "rebuilt", "failed" or "interrupted". `reasons` says why a package was compiled again, `sizes` how many
-    bytes a binary has, `timings` package, begin and end in seconds of some clock, and the package that was waited for.
+    rebuilt", "rebuilt", "pulled", "failed" or "interrupted". `reasons` says why a package was compiled again, `sizes`
+    how many bytes a binary has, `timings` package, begin and end in seconds of some clock, and the package that was
+    waited for.
     `rewritten` are the sources that build scripts wrote.
     """
 
@@ -93,7 +94,7 @@ def facts_of(build: BuildRecord) -> BuildFacts:
     report = build.made.report
     return BuildFacts(
         **common,
-        state=_state(cached=report.cached, compiled=len(report.compiled), fresh=len(report.fresh)),
+        state=_state(report),
         compiled=report.compiled,
         fresh=report.fresh,
         steps=dict(report.steps),
@@ -124,10 +125,12 @@ def _command(build: BuildRecord) -> str:
     return f"cargo {'test' if build.tests else 'build'} {place}{words}".rstrip()
 
 
-def _state(*, cached: bool, compiled: int, fresh: int) -> str:
-    if cached or not compiled:
+def _state(report: BuildReport) -> str:
+    if report.caches.get("binaries") == "pulled":
+        return "pulled"
+    if report.cached or not report.compiled:
         return "up to date"
-    return "partly rebuilt" if fresh else "rebuilt"
+    return "partly rebuilt" if report.fresh else "rebuilt"
 
 
 def _findings(diagnostics: Iterable[Diagnostic]) -> tuple[Finding, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pytest_dagger_rust.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     import dagger
 
@@ -38,25 +39,17 @@ class HostInputs:
 
         Raises ConfigurationError if it cannot be read.
         """
-        try:
+        with unreadable(path):
             if isinstance(content, Path) and content.is_dir():
                 return container.with_directory(path, self._directory(content))
             return container.with_file(path, self.file(content))
-        except (OSError, UnicodeEncodeError) as error:
-            raise ConfigurationError(f"files: {_why_not(error, path)}.") from None
 
     def file(self, content: FileContent) -> dagger.File:
         """Return one file; a path's file keeps its permissions.
 
         Raises ConfigurationError if the path is not a file.
         """
-        if isinstance(content, Path) and not content.is_file():
-            if content.exists():
-                raise ConfigurationError(f"files: {content} is neither a file nor a folder.")
-            raise ConfigurationError(f"files: there is no file or folder {content}.")
-        data = content.read_bytes() if isinstance(content, Path) else content
-        data = data.encode() if isinstance(data, str) else data
-        mode = content.stat().st_mode & 0o777 if isinstance(content, Path) else 0o644
+        data, mode = read_content(content)
         copy = Path(self._folder, f"{hashlib.sha256(data).hexdigest()}-{mode:o}")
         if not copy.exists():
             unfinished = Path(tempfile.mkdtemp(dir=self._folder), "file")
@@ -74,6 +67,29 @@ class HostInputs:
         else:
             unfinished.rename(copy)
         return self._client.host().directory(str(copy))
+
+
+def read_content(content: FileContent) -> tuple[bytes, int]:
+    """Return what a file is to hold, and its permissions.
+
+    Raises ConfigurationError if a path is not a file.
+    """
+    if isinstance(content, Path) and not content.is_file():
+        if content.exists():
+            raise ConfigurationError(f"files: {content} is neither a file nor a folder.")
+        raise ConfigurationError(f"files: there is no file or folder {content}.")
+    data = content.read_bytes() if isinstance(content, Path) else content
+    mode = content.stat().st_mode & 0o777 if isinstance(content, Path) else 0o644
+    return (data.encode() if isinstance(data, str) else data), mode
+
+
+@contextlib.contextmanager
+def unreadable(path: str) -> Generator[None]:
+    """Raise ConfigurationError for what cannot be read to be put at `path`."""
+    try:
+        yield
+    except (OSError, UnicodeEncodeError) as error:
+        raise ConfigurationError(f"files: {_why_not(error, path)}.") from None
 
 
 def _copy(source: str, copy: str) -> str:
@@ -97,7 +113,7 @@ def _why_not(error: OSError | UnicodeEncodeError, path: str) -> str:
 def tree_digest(folder: Path) -> str:
     """Return the SHA-256 of a folder's names, permissions and content."""
     digest = hashlib.sha256()
-    for path in _below(folder):
+    for path in below(folder):
         data = b""
         if path.is_symlink():
             data = os.fsencode(path.readlink())
@@ -108,8 +124,9 @@ def tree_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def below(folder: Path) -> Iterator[Path]:
+    """Return all that is below a folder, in a fixed order; links are not followed."""
     for path in sorted(folder.iterdir()):
         yield path
         if path.is_dir() and not path.is_symlink():
-            yield from _below(path)
+            yield from below(path)

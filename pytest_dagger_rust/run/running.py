@@ -86,6 +86,7 @@ class RunResult:
     `signal` is the name of the signal that killed the program, as "SIGSEGV", and None if the program exited. After a
     signal, the exit code is 128 plus the signal's number, as in a shell. `dropped` counts the bytes of standard output
     and of standard error beyond the limit. `timed_out` is True if the program was killed for its timeout.
+    `in_sandbox` says that it ran in a container that others ran in too.
     """
 
     command: tuple[str, ...]
@@ -97,6 +98,7 @@ class RunResult:
     dropped: tuple[int, int] = (0, 0)
     files: Mapping[str, bytes] = field(default_factory=OutputFiles)
     timed_out: bool = False
+    in_sandbox: bool = False
 
     @property
     def returncode(self) -> int:
@@ -137,7 +139,8 @@ class RunResult:
 
     def _headline(self) -> str:
         ended = f"died of {self.signal}" if self.signal else f"exit code {self.exit_code}"
-        return f"{shlex.join(self.command)}: {ended}, {self.seconds:.2f} s"
+        where = " in a sandbox" if self.in_sandbox else ""
+        return f"{shlex.join(self.command)}: {ended}, {self.seconds:.2f} s{where}"
 
     def _tail(self, lines: int = 5) -> str:
         streams = zip(("stdout", "stderr"), (self.stdout_bytes, self.stderr_bytes), self.dropped, strict=True)
@@ -201,7 +204,8 @@ async def run(runtime: Runtime, request: RunRequest) -> RunResult:
 
     Raises RunTimeoutError, RunFailedError if the request asks for it, and ConfigurationError for invalid arguments.
     """
-    _check(request)
+    check(request)
+    check_paths("run: outputs", request.outputs)
     container = runtime.prepared(request)
     text, stdin = _short_text(request.stdin), ""
     if text is None:
@@ -209,10 +213,17 @@ async def run(runtime: Runtime, request: RunRequest) -> RunResult:
         container = container.with_mounted_file(stdin, runtime.inputs.file(request.stdin))
     executed = container.with_exec(_command(request, stdin), stdin=text or "")
     read = partial(results.read_file, outputs=len(request.outputs))
-    report = await fetch(executed, shlex.join(request.command), read, request.timeout)
+    return finished(request, await fetch(executed, shlex.join(request.command), read, request.timeout))
+
+
+def finished(request: RunRequest, report: AgentReport, *, in_sandbox: bool = False) -> RunResult:
+    """Return the result of a run, from the agent's report.
+
+    Raises RunTimeoutError, RunFailedError if the request asks for it, and ConfigurationError if it did not start.
+    """
     if report.not_started is not None or report.status is None:
         raise ConfigurationError(_not_started(request, report.not_started or ""))
-    result = _result(request, report, report.status)
+    result = dataclasses.replace(_result(request, report, report.status), in_sandbox=in_sandbox)
     transcript.add_run(shlex.join(request.command), result.summary(lines=20))
     if result.timed_out:
         raise RunTimeoutError(result, request.timeout or 0)
@@ -223,11 +234,11 @@ async def run(runtime: Runtime, request: RunRequest) -> RunResult:
     return result
 
 
-def _check(request: RunRequest) -> None:
+def check(request: RunRequest) -> None:
+    """Raise ConfigurationError for a timeout or outputs that cannot be."""
     check_seconds("run: timeout", request.timeout)
     if isinstance(request.outputs, str):
         raise ConfigurationError(f"run: outputs must be a list of paths: [{request.outputs!r}].")
-    check_paths("run: outputs", request.outputs)
 
 
 def _short_text(stdin: str | bytes) -> str | None:

@@ -88,7 +88,7 @@ class Runtime:
 
         Raises ConfigurationError for arguments that cannot be.
         """
-        _check(setup)
+        check_setup(setup)
         container = self.container
         for path, content in (setup.files or {}).items():
             container = self.inputs.put(container, path, content)
@@ -106,7 +106,8 @@ def _binding(service: Bound | dagger.Service) -> dagger.Service:
     return service if isinstance(service, dagger.Service) else service.binding
 
 
-def _check(setup: Setup) -> None:
+def check_setup(setup: Setup, *, relative: bool = False) -> None:
+    """Raise ConfigurationError for arguments that cannot be; `relative` paths of files may be allowed."""
     name = setup.command[0]
     for argument in setup.command:
         if not isinstance(argument, str):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -115,7 +116,7 @@ def _check(setup: Setup) -> None:
     for what, value in (("memory", setup.memory), ("processes", setup.processes)):
         if value is not None and (type(value) is not int or value < 1):
             raise ConfigurationError(f"{name}: {what} must be a number of 1 or more: got {value!r}.")
-    _check_files(f"{name}: files", setup.files or {})
+    _check_files(f"{name}: files", setup.files or {}, relative=relative)
 
 
 def _instead(argument: object) -> str:
@@ -128,13 +129,14 @@ def _instead(argument: object) -> str:
     return f"Pass {str(argument)!r}."
 
 
-def _check_files(what: str, files: object) -> None:
+def _check_files(what: str, files: object, *, relative: bool) -> None:
     if not isinstance(files, Mapping):
         raise ConfigurationError(f"{what} must map paths in the container to their content: got {files!r}.")
     for path, content in cast("Mapping[object, object]", files).items():
         if not isinstance(path, str):
             raise ConfigurationError(f"{what}: paths in the container must be str: got {path!r}.")
-        check_paths(what, [path], hint=f" {_CONTENT}")
+        if not relative or path.startswith("/"):
+            check_paths(what, [path], hint=f" {_CONTENT}")
         if not isinstance(content, (str, bytes, Path)):
             raise ConfigurationError(f"{what}: {path} is {content!r}. {_CONTENT}")
 

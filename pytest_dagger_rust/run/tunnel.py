@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from pytest_dagger_rust.container.frames import FrameError
+from pytest_dagger_rust.container.frames import FrameError, frame
 from pytest_dagger_rust.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -171,6 +171,30 @@ class Tunnel:
         if self._control is not None:
             self._control.write(kind + len(payload).to_bytes(4, "big") + payload)
 
+    async def ask(self, request: bytes, limit: int) -> tuple[bytes, bytes]:
+        """Send a request on a connection of its own, and return the kind and the payload of the answer.
+
+        If the caller is cancelled, the agent ends what was asked for. Raises FrameError for an answer of more than
+        `limit` bytes, and OSError or EOFError if the agent is gone.
+        """
+        link = await self._idle.get()
+        if link is None:
+            # Wake the next one, too.
+            self._idle.put_nowait(None)
+            raise EOFError
+        try:
+            link.writer.write(frame(b"q", request))
+            await link.writer.drain()
+            answer = await link.reader.readexactly(1), await link.frame(limit)
+        except asyncio.CancelledError:
+            link.writer.write(b"c")
+            raise
+        else:
+            link.writer.write(b".")
+            return answer
+        finally:
+            self._drop(link.writer)
+
     def ask_to_stop(self) -> None:
         """Ask the agent to end the service."""
         if self._control is not None:
@@ -218,9 +242,9 @@ class _Link:
         msg = f"its container was silent for {2 * _SILENCE} s"
         raise FrameError(msg)
 
-    async def frame(self) -> bytes:
+    async def frame(self, limit: int = _FRAME_LIMIT) -> bytes:
         size = int.from_bytes(await self.reader.readexactly(4), "big")
-        if size > _FRAME_LIMIT:
+        if size > limit:
             msg = f"its container sent a message of {size} bytes"
             raise FrameError(msg)
         return await self.reader.readexactly(size)

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import dagger
 
     from pytest_dagger_rust.builds.agent_report import AgentReport, Record
+    from pytest_dagger_rust.builds.made import Made
     from pytest_dagger_rust.builds.messages import Artifact
     from pytest_dagger_rust.builds.options import CargoOptions
-    from pytest_dagger_rust.builds.pipeline import Made
     from pytest_dagger_rust.builds.report import BuildReport
     from pytest_dagger_rust.workspace import RustWorkspace
 
@@ -112,7 +112,7 @@ async def build_tests(
     # cargo reports them as they finish; every pytest-xdist worker needs the same order.
     found = (*_binaries(workspace, made.said), *_doctests(made.said))
     binaries = tuple(sorted(found, key=lambda b: (b.src_path, b.kind == "doc", b.kind, b.target)))
-    container = agent.installed(client, container, agent.folder(client, builder, made.libc))
+    container = agent.installed(client, container, made.runner)
     return RustTestBuild(binaries, made.report, client, container, HostInputs(client))
 
 

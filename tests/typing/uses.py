@@ -18,6 +18,7 @@ from pytest_dagger_rust import (
     Artifact,
     BlockingRustBuild,
     BlockingRustBuildFactory,
+    BlockingSandbox,
     BlockingService,
     BuildReport,
     CacheState,
@@ -28,6 +29,7 @@ from pytest_dagger_rust import (
     RustBuild,
     RustBuildFactory,
     RustWorkspace,
+    Sandbox,
     Service,
     Target,
     TargetKind,
@@ -46,6 +48,17 @@ def options_are_made() -> None:
     CargoOptions(features=[1])  # type: ignore[list-item]
     CargoOptions(locked="yes")  # type: ignore[arg-type]
     options.profile = "release"  # type: ignore[misc]
+
+
+async def runs_share_a_container(build: RustBuild, rust_sandbox: BlockingSandbox) -> None:
+    """A sandbox takes the options of a container, and its runs those of a run."""
+    async with build.sandbox(env={"A": "1"}) as sandbox:
+        assert_type(sandbox, Sandbox)
+        assert_type(await sandbox.run("app", "x", timeout=1), RunResult)
+    with build.blocking.sandbox() as blocking:
+        assert_type(blocking.exec(["ls"]), RunResult)
+    assert_type(rust_sandbox.run("app"), RunResult)
+    rust_sandbox.run("app", stdn="x")  # type: ignore[call-arg]
 
 
 async def builds_are_made(factory: RustBuildFactory) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_dagger_rust import CargoOptions, ConfigurationError, EngineUnavailable, RustWorkspace
 from pytest_dagger_rust.builds import archive
-from pytest_dagger_rust.builds.shared import Place
+from pytest_dagger_rust.builds.places import Place
 from pytest_dagger_rust.builds.source_tree import source_tree
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.engine import cli

@@ -27,7 +27,7 @@ use crate::sets::{self, bytes, Set};
 use crate::sync::{apply, sync, Inputs};
 use crate::tree;
 use crate::volume::{join, relative, started, Volume, MOST_DEPENDENCIES};
-use crate::{failed, fetch, offline, packages, toolchain};
+use crate::{failed, fetch, offline, packages, state, toolchain};
 
 /// To be raised when the format of the report changes.
 const FORMAT: u64 = 1;
@@ -44,6 +44,7 @@ const LARGEST: u64 = 1 << 30;
 /// --variables                   names the variables that are set for cargo
 /// --clear                       empties the volume, unless it was emptied for the same word before
 /// --restored                    what the dependency build copied out
+/// --state                       what another volume had, for one that is still empty
 /// --skipped                     names the dependency build that is skipped
 /// --marker                      what every stub has in it
 /// --network                     "refused" takes the network from cargo and all it starts
@@ -64,6 +65,7 @@ pub const OPTIONS: &[&str] = &[
     "variables",
     "clear",
     "restored",
+    "state",
     "skipped",
     "marker",
     "network",
@@ -138,8 +140,13 @@ impl<'a> Build<'a> {
         protect()?;
         let mut steps = Steps { last: Instant::now(), taken: Vec::new() };
         packages::share(&options.path("packages")?)?;
-        let volume = Volume::open(&options.path("volume")?, options.text("clear")?)?;
+        let mut volume = Volume::open(&options.path("volume")?, options.text("clear")?)?;
         steps.end("lock");
+        let inputs = Inputs::read(options)?;
+        if let Some(folder) = options.optional("state") {
+            state::copy_in(&mut volume, &inputs, Path::new(folder))?;
+            steps.end("copy in");
+        }
         toolchain::choose(options, &volume.tree())?;
         let root = volume.tree().join(options.one("root")?);
         let root: PathBuf = root.components().collect();
@@ -156,7 +163,7 @@ impl<'a> Build<'a> {
             lock,
             restored: options.optional("restored").map(PathBuf::from),
             was_interrupted: started(&volume).is_some(),
-            inputs: Inputs::read(options)?,
+            inputs,
             volume,
             steps,
             transcript: Transcript::default(),

@@ -25,6 +25,7 @@ mod packages;
 mod proofs;
 mod record;
 mod sets;
+mod state;
 mod subcommands;
 mod sync;
 mod tar;
@@ -47,6 +48,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("fetch", fetch::OPTIONS, fetch::main),
     ("find", wheel::FIND_OPTIONS, wheel::find),
     ("record", record::OPTIONS, record::main),
+    ("state", state::OPTIONS, state::copy_out),
     ("toolchain", toolchain::OPTIONS, toolchain::main),
     ("wheel", wheel::OPTIONS, wheel::main),
 ];

@@ -103,14 +103,32 @@ fn resisted(processes: &[i32]) -> Failure {
     Failure::new(OWN, message)
 }
 
-/// Returns all processes that this one is the parent of, or their parent, and so on.
+/// Kills all descendants of another process that is the parent of all orphans below it, until there are none.
+pub fn kill_descendants_of(process: i32) {
+    let deadline = Instant::now() + RESISTANCE;
+    while Instant::now() < deadline {
+        let found = descendants_of(process);
+        if found.is_empty() {
+            return;
+        }
+        kill_all(&found);
+        thread::sleep(LOOK);
+    }
+}
+
+/// Returns all descendants of this process.
 pub fn descendants() -> Vec<i32> {
+    descendants_of(std::process::id() as i32)
+}
+
+/// Returns all processes that a process is the parent of, or their parent, and so on.
+fn descendants_of(process: i32) -> Vec<i32> {
     let mut others: Vec<(i32, i32)> = Vec::new();
-    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let pid = process.file_name().to_str().and_then(|name| name.parse().ok());
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
         others.extend(pid.and_then(|pid| Some((pid, parent_of(pid)?))));
     }
-    let mut found = vec![std::process::id() as i32];
+    let mut found = vec![process];
     let mut next = 0;
     while next < found.len() {
         let parent = found[next];

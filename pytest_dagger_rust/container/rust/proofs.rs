@@ -179,9 +179,13 @@ struct Stamp {
 impl Stamp {
     fn of(file: &Path) -> Option<Stamp> {
         let found = files::status(file).ok()??;
-        let text = format!("{}-{}-{}.{:09}", found.ino(), found.size(), found.mtime(), found.mtime_nsec());
-        Some(Stamp { text, changed: changed(&found) })
+        Some(Stamp { text: stamp(&found), changed: changed(&found) })
     }
+}
+
+/// Returns what a file is known by.
+pub fn stamp(found: &fs::Metadata) -> String {
+    format!("{}-{}-{}.{:09}", found.ino(), found.size(), found.mtime(), found.mtime_nsec())
 }
 
 /// When each path, and anything in a folder, has changed last.

@@ -1,6 +1,6 @@
 //! One run of a program: its output, what it wrote, and how it ended, written as one file for the host.
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -21,6 +21,9 @@ use crate::process::{command, described, grouped, Event, Running};
 pub const OPTIONS: &[&str] =
     &["result", "limit", "timeout", "folder", "stdin", "output", "env", "network", "memory", "processes"];
 
+/// In place of a folder: the result goes to standard output, which the program has not.
+const STDOUT: &str = "-";
+
 pub const MAGIC: &str = "pytest-dagger-rust result 1\n";
 
 // How long a program may take to end once its time is over.
@@ -32,7 +35,10 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 pub fn main(options: &Options) -> Outcome<()> {
     protect()?;
-    let place = Place::open(&options.path("result")?)?;
+    let place = match options.one("result")? {
+        path if path == STDOUT => None,
+        path => Some(Place::open(path.as_ref())?),
+    };
     let mut command = grouped(command(options)?);
     if let Some(stdin) = options.optional("stdin") {
         command.stdin(File::open(stdin).at(stdin.as_ref())?);
@@ -43,8 +49,15 @@ pub fn main(options: &Options) -> Outcome<()> {
     let report = run.report()?;
     let outputs: Vec<PathBuf> = options.all("output").into_iter().map(PathBuf::from).collect();
     let limit = timeout.map_or(LONGEST, |timeout| timeout.clamp(SHORTEST, LONGEST));
-    let taken = output_files::take(&outputs, vec![place.id()?], limit);
-    place.write(|file| report.write(file, &taken))
+    let own = place.as_ref().map(Place::id).transpose()?;
+    let taken = output_files::take(&outputs, own.into_iter().collect(), limit);
+    match place {
+        Some(place) => place.write(|file| report.write(file, &taken)),
+        None => {
+            let mut stdout = BufWriter::new(io::stdout());
+            report.write(&mut stdout, &taken).and_then(|()| stdout.flush()).at(STDOUT.as_ref())
+        }
+    }
 }
 
 /// Returns the time limit of --timeout, None where there is none.

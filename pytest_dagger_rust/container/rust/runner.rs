@@ -1,5 +1,5 @@
-// The agent's half that runs programs: as a test's run, as its service, as a shell for the user, and the workspace's own
-// tests. Each subcommand has a module that says what it does and which options it takes.
+// The agent's half that runs programs: as a test's run, as one of many in a sandbox, as a service, as a shell for the
+// user, and the workspace's own tests. Each subcommand has a module that says what it does and which options it takes.
 //
 // Compiled by the builder's own rustc, from the standard library alone, so it runs wherever the programs do: in an
 // image without a shell too, and as any user.
@@ -18,7 +18,9 @@ mod place;
 mod process;
 mod pty;
 mod run;
+mod sandbox;
 mod serve;
+mod sets;
 mod shell;
 mod subcommands;
 mod tests;
@@ -30,6 +32,7 @@ use subcommands::{called, ended, Subcommand};
 
 const SUBCOMMANDS: &[Subcommand] = &[
     ("run", run::OPTIONS, run::main),
+    ("sandbox", sandbox::OPTIONS, sandbox::main),
     ("serve", serve::OPTIONS, serve::main),
     ("shell", shell::OPTIONS, shell::main),
     ("tests", tests::OPTIONS, tests::main),

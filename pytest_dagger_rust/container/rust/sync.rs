@@ -144,13 +144,18 @@ fn written(tar: &mut Archive<File>, member: &Member, place: &Path) -> std::io::R
     Ok(Entry { kind: if member.is_executable { b'x' } else { b'-' }, digest: sha.finish() })
 }
 
+/// Returns what names the machine's last start.
+pub fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_else(|_| "unknown".into())
+}
+
 /// Brings the tree up to date, whatever was interrupted before. `kept` is the path of the lock file, which cargo may
 /// write.
 pub fn sync(volume: &mut Volume, inputs: &Inputs, kept: &[u8]) -> Outcome<()> {
     let path = volume.tree();
     fs::create_dir_all(&path).at(&path)?;
     // What a machine that went down had not yet written to its disk, no index knows of.
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_else(|_| "unknown".into());
+    let boot = boot_id();
     let is_unsure =
         volume.records.boot != boot || files::status(&volume.syncing()).at(&volume.root)?.is_some();
     let since = started(volume);

@@ -46,7 +46,7 @@ pub fn remove_foreign(volume: &mut Volume, since: Option<(i64, i64)>, kept: &[u8
 }
 
 /// Everything in a folder, the folders too; what is gone by now is left out.
-fn walk(tree: &Path) -> Outcome<Vec<(Vec<u8>, Metadata)>> {
+pub fn walk(tree: &Path) -> Outcome<Vec<(Vec<u8>, Metadata)>> {
     let mut found = Vec::new();
     let mut pending = vec![tree.to_path_buf()];
     while let Some(folder) = pending.pop() {

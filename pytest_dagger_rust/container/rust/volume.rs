@@ -115,7 +115,7 @@ impl Volume {
         self.root.join("running")
     }
 
-    fn start_anew(&mut self, condition: &str) -> Outcome<()> {
+    pub fn start_anew(&mut self, condition: &str) -> Outcome<()> {
         files::empty(&self.root, "lock").at(&self.root)?;
         self.records = Records::default();
         self.condition = condition.into();
@@ -217,27 +217,20 @@ impl Volume {
 
     /// Reads the records, None where they are not what was written.
     fn read(&self) -> Option<Records> {
-        let content = |name: &str| files::read_if_there(&self.root.join(name), LARGEST).ok();
         for path in [self.tree(), self.target()] {
             if !files::status(&path).ok()?.map_or(true, |found| found.is_dir()) {
                 return None;
             }
         }
-        let Some(state) = content("state.json")? else {
+        if files::read_if_there(&self.root.join("state.json"), LARGEST).ok()?.is_none() {
             let nothing = ["index", "changes", "proofs", "files", "target"];
             let is_new = nothing.iter().all(|name| matches!(files::status(&self.root.join(name)), Ok(None)));
             return is_new.then(Records::default);
-        };
-        let mut records = Records::from_state(&json::parse(&state)?)?;
-        records.index = index::parse(&content("index")?.unwrap_or_default())?;
-        let last = records.generation;
-        for line in index::lines(&content("changes")?.unwrap_or_default())? {
-            let (generation, path) = numbered(line, last)?;
-            leads_down(path).then_some(())?;
-            records.changes.insert(path.into(), generation);
         }
-        for line in index::lines(&content("proofs")?.unwrap_or_default())? {
-            let (generation, stamp) = numbered(line, last)?;
+        let mut records = Records::read(&self.root)?;
+        let proofs = files::read_if_there(&self.root.join("proofs"), LARGEST).ok()?.unwrap_or_default();
+        for line in index::lines(&proofs)? {
+            let (generation, stamp) = numbered(line, records.generation)?;
             records.proofs.push((String::from_utf8(stamp.into()).ok()?, generation));
         }
         Some(records)
@@ -245,6 +238,19 @@ impl Volume {
 }
 
 impl Records {
+    /// Reads records but for the proofs; None where they are not what was written.
+    pub fn read(folder: &Path) -> Option<Records> {
+        let content = |name: &str| files::read_if_there(&folder.join(name), LARGEST).ok();
+        let mut records = Records::from_state(&json::parse(&content("state.json")??)?)?;
+        records.index = index::parse(&content("index")?.unwrap_or_default())?;
+        for line in index::lines(&content("changes")?.unwrap_or_default())? {
+            let (generation, path) = numbered(line, records.generation)?;
+            leads_down(path).then_some(())?;
+            records.changes.insert(path.into(), generation);
+        }
+        Some(records)
+    }
+
     fn oldest_proof(&self) -> Generation {
         self.proofs.iter().map(|(_, generation)| *generation).min().unwrap_or(self.generation)
     }

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import uuid
@@ -14,19 +15,23 @@ import pytest
 from allpairspy import AllPairs  # pyright: ignore[reportMissingTypeStubs]
 
 from pytest_dagger_rust.builds.caches import Caches
+from pytest_dagger_rust.builds.places import Place
+from pytest_dagger_rust.builds.shared import SharedCache
 from tests.engine import accidents
 from tests.engine.scenario import Scenario
 from tests.engine.telltale import MODIFICATIONS, TIMES, Telltale
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
+    from pathlib import Path
 
     import dagger
 
     from pytest_dagger_rust import Engine
 
 TOOLCHAIN_SWITCH = "toolchain switch"
-CIRCUMSTANCES = ("first run", "warm", "volume pruned", "branch beside it", "killed")
+NEW_ENGINE = "new engine, state pulled"
+CIRCUMSTANCES = ("first run", "warm", NEW_ENGINE, "volume pruned", "branch beside it", "killed")
 
 
 class Cell(NamedTuple):
@@ -66,8 +71,10 @@ def toolchains(
 class Stage:
     """The workspace of all cells, its volume, and the switch between toolchains."""
 
-    def __init__(self, telltale: Telltale, toolchains: dict[str, dagger.Container]) -> None:
+    def __init__(self, telltale: Telltale, toolchains: dict[str, dagger.Container], folder: Path) -> None:
         self.telltale = telltale
+        self.folder = folder
+        self.pulled: list[bool] = []
         self.toolchains = toolchains
         self.use(next(iter(toolchains)))
 
@@ -82,6 +89,19 @@ class Stage:
             self.use(next(name for name in self.toolchains if name != self.telltale.toolchain))
         else:
             MODIFICATIONS[modification](self.telltale)
+
+    @contextlib.contextmanager
+    def on_a_new_engine(self, patch: pytest.MonkeyPatch) -> Generator[None]:
+        """Build on empty volumes, from what the cell before has published, and publish for the next one."""
+        place = Place("./shared", self.folder / "shared")
+        shared = SharedCache([place], [place], ["main"])
+        caches = Caches(self.folder / uuid.uuid4().hex, shared=shared)
+        accidents.use_volume(patch, uuid.uuid4().hex)
+        patch.setattr(self.telltale.scenario, "caches", caches)
+        yield
+        self.telltale.scenario.engine.call(shared.finish)
+        assert shared.problems == []
+        self.pulled.append(any(line.startswith("target directory pulled") for line in shared.pulled))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +120,7 @@ def stage(
         caches = Caches(tmp_path_factory.mktemp("caches"))
         scenario = Scenario(engine, root, builder, rust_runtime_container, caches=caches)
         telltale = Telltale(scenario)
-        stage = Stage(telltale, toolchains)
+        stage = Stage(telltale, toolchains, tmp_path_factory.mktemp("stage"))
         telltale.write_all()
         assert telltale.told() == telltale.expected()
         yield stage
@@ -115,15 +135,25 @@ def test_the_binary_is_of_these_sources(
     telltale.times = cell.times
     if cell.circumstance == "first run":
         accidents.use_volume(monkeypatch, uuid.uuid4().hex)
-    stage.modify(cell.modification)
-    told = CIRCUMSTANCE[cell.circumstance](telltale)
+    is_elsewhere = cell.circumstance == NEW_ENGINE
+    with stage.on_a_new_engine(monkeypatch) if is_elsewhere else contextlib.nullcontext():
+        stage.modify(cell.modification)
+        told = CIRCUMSTANCE[cell.circumstance](telltale)
     count_binaries(told == telltale.expected())
     assert told == telltale.expected()
+
+
+def test_new_engines_have_begun_with_what_was_pulled(stage: Stage) -> None:
+    """Those of the cells above that could: another toolchain, profile or feature has a target directory of its own."""
+    if not stage.pulled:
+        pytest.skip("no cell on a new engine was run")
+    assert len(stage.pulled) < 4 or stage.pulled.count(True) >= len(stage.pulled) // 3
 
 
 CIRCUMSTANCE: dict[str, Callable[[Telltale], dict[str, str]]] = {
     "first run": lambda telltale: telltale.told(),
     "warm": lambda telltale: telltale.told(),
+    NEW_ENGINE: lambda telltale: telltale.told(),
     "volume pruned": accidents.told_after_pruning,
     "branch beside it": accidents.told_beside_a_branch,
     "killed": accidents.told_after_a_kill,

@@ -18,7 +18,7 @@ from pytest_dagger_rust.errors import ConfigurationError
 from pytest_dagger_rust.plugin import marks
 from pytest_dagger_rust.plugin.settings import SETTINGS, check_names, resolve
 from pytest_dagger_rust.run.running import RunRequest
-from pytest_dagger_rust.run.setup import Setup, _check
+from pytest_dagger_rust.run.setup import Setup, check_setup
 from pytest_dagger_rust.rust_tests.build import RustTestBinary
 from pytest_dagger_rust.rust_tests.job_files import Program
 
@@ -285,7 +285,7 @@ def test_no_message_about_options_has_a_value_of_a_variable(env: Any) -> None:
         lambda: marks._options([mark]),
         lambda: marks._options([pytest.mark.rust_build({"env": env}).mark]),
         lambda: marks.requested([{"env": env}], {}),
-        lambda: _check(Setup(command=("app",), env=program)),
+        lambda: check_setup(Setup(command=("app",), env=program)),
     ):
         assert "hunter2" not in _refusal(call)
     assert "hunter2" not in str(marks.parameter_id({"env": env}))

@@ -104,6 +104,10 @@ class Container:
         """Return itself."""
         return self
 
+    def with_mounted_directory(self, *_: Any) -> Container:
+        """Return itself."""
+        return self
+
     def as_service(self, args: list[str]) -> Container:
         """Note the command."""
         self.args = args
