@@ -43,6 +43,7 @@ class Figures:
 
     seconds: float
     compiled: int
+    steps: dict[str, float]
     publishing: float
     said: list[str]
 
@@ -73,27 +74,27 @@ def measure(environ: dict[str, str], workload: Workload, root: Path, shared: Sha
     engine = Engine(environ)
     with engine as client:
 
-        async def run() -> int:
+        async def run() -> tuple[int, dict[str, float]]:
             builder, runtime = (client.container().from_(name) for name in (BUILDER, RUNTIME))
             workspace = RustWorkspace.load(root)
             made = await build(client, workspace, builder=builder, runtime=runtime, caches=caches)
             await made.run(workload.binary, "--version", check=True)
-            return len(made.report.compiled)
+            return len(made.report.compiled), dict(made.report.steps)
 
-        compiled = engine.call(run)
+        compiled, steps = engine.call(run)
         seconds = time.monotonic() - started
         if shared is None:
-            return Figures(seconds, compiled, 0.0, [])
+            return Figures(seconds, compiled, steps, 0.0, [])
         engine.call(shared.finish)
-        return Figures(seconds, compiled, time.monotonic() - started - seconds, shared.summary())
+        return Figures(seconds, compiled, steps, time.monotonic() - started - seconds, shared.summary())
 
 
-def floor(environ: dict[str, str]) -> float:
-    """Return the seconds of pulling the runtime image and running something in it."""
+def floor(environ: dict[str, str], image: str) -> float:
+    """Return the seconds of pulling an image and running something in it."""
     started = time.monotonic()
     engine = Engine(environ)
     with engine as client:
-        engine.call(client.container().from_(RUNTIME).with_exec(["true"]).sync)
+        engine.call(client.container().from_(image).with_exec(["true"]).sync)
     return time.monotonic() - started
 
 
@@ -130,7 +131,7 @@ def main(workload: Workload) -> None:
         )
         print(json.dumps(published(repository), indent=1), flush=True)
         with new_engine() as environ:
-            print(f"{workload.name}: runtime image alone: {floor(environ):.1f} s", flush=True)
+            print(f"{workload.name}: runtime image alone: {floor(environ, RUNTIME):.1f} s", flush=True)
             say(
                 workload,
                 "unchanged, runtime image there",
@@ -139,6 +140,13 @@ def main(workload: Workload) -> None:
         with new_engine() as environ:
             say(workload, "unchanged", measure(environ, workload, other, shared(repository)))
         workload.edit(other, workload.program, 1)
+        with new_engine() as environ:
+            print(f"{workload.name}: builder image alone: {floor(environ, BUILDER):.1f} s", flush=True)
+            say(
+                workload,
+                "one line changed, builder image there",
+                measure(environ, workload, other, shared(repository)),
+            )
         with new_engine() as environ:
             say(workload, "one line changed", measure(environ, workload, other, shared(repository)))
         workload.bump(other, 0)
@@ -153,6 +161,7 @@ def say(workload: Workload, case: str, figures: Figures) -> None:
     compiled = f"{figures.compiled} packages compiled"
     publishing = f", publishing {figures.publishing:.1f} s more" if figures.publishing > 0.1 else ""
     print(f"{workload.name}: {case}: {figures.seconds:.1f} s, {compiled}{publishing}", flush=True)
+    print("  " + ", ".join(f"{name} {took:.1f} s" for name, took in figures.steps.items()), flush=True)
     for line in figures.said:
         print(f"  {line}", flush=True)
 

@@ -44,11 +44,12 @@ class BuildObserver(Protocol):
     """Is notified of every build."""
 
     def observe(
-        self, options: CargoOptions, root: Path, *, manifest_path: str = ""
-    ) -> AbstractContextManager[Callable[[RustBuild], None]]:
-        """Record a build of the workspace at `root`; the yielded function is called with the finished build.
+        self, options: CargoOptions, root: Path, *, manifest_path: str = "", wheel: str = ""
+    ) -> AbstractContextManager[Callable[[RustBuild | Wheel], None]]:
+        """Record a build of the workspace at `root`; the yielded function is called with what was made.
 
-        `manifest_path` is the path to show of a workspace that is not the configured one.
+        `manifest_path` is the path to show of a workspace that is not the configured one, `wheel` says which wheel is
+        made.
         """
         ...
 
@@ -198,7 +199,18 @@ class RustBuildFactory:
 
     async def _wheel_once(self, package: str, python: str, options: CargoOptions) -> Wheel:
         key = (package, python, options)
-        return await self._wheels.get(key, lambda: build_wheel(self._wheel_request(*key)))
+        return await self._wheels.get(key, lambda: self._build_wheel(self._wheel_request(*key)))
+
+    async def _build_wheel(self, request: WheelRequest) -> Wheel:
+        name, root = request.member().name, self._workspace.root
+        if self._observer is None:
+            return await build_wheel(request)
+        what, path = f"{name} for Python {request.python}", self._manifest_path
+        options = replace(request.options, packages=(), bins=(), examples=())
+        with self._observer.observe(options, root, manifest_path=path, wheel=what) as done:
+            made = await build_wheel(request)
+            done(made)
+        return made
 
     def _wheel_request(self, package: str, python: str, options: CargoOptions) -> WheelRequest:
         return WheelRequest(

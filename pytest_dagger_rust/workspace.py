@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.errors import WorkspaceError
-from pytest_dagger_rust.manifests.boundary import Tree
+from pytest_dagger_rust.manifests.boundary import Tree, contains, included
 from pytest_dagger_rust.manifests.cargo_config import LOCK_VARIABLE, lock_path, read_configs
 from pytest_dagger_rust.manifests.checks import rules
 from pytest_dagger_rust.manifests.crate_attributes import lacks_std_or_main
@@ -29,7 +29,7 @@ from pytest_dagger_rust.manifests.toolchain import read_toolchain
 from pytest_dagger_rust.skeleton.skeleton import Plan, Skeleton, make_skeleton
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pytest_dagger_rust.manifests.manifest import Manifest
     from pytest_dagger_rust.manifests.toolchain import Toolchain
@@ -43,8 +43,8 @@ class RustWorkspace:
 
     `packages` are the members. `local_packages` are packages in the repository that are no members, reached by path,
     `[patch]` or `[replace]`. `default_members` are what cargo builds if no package is named. `lock` is the text of
-    `Cargo.lock`, None if there is none. `toolchain` is the channel that `rust-toolchain.toml` names. Nothing outside
-    the folder `boundary` is read.
+    `Cargo.lock`, None if there is none. `toolchain` is the channel that `rust-toolchain.toml` names. `includes` are
+    files and folders beside the root that builds get, too. Nothing outside the folder `boundary` is read.
     """
 
     root: Path
@@ -55,19 +55,33 @@ class RustWorkspace:
     lock: str | None
     toolchain: str | None
     _plan: Plan = field(repr=False, compare=False)
+    includes: tuple[str, ...] = ()
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], *, boundary: str | os.PathLike[str] | None = None
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        boundary: str | os.PathLike[str] | None = None,
+        project: str | os.PathLike[str] | None = None,
     ) -> RustWorkspace:
         """Read the workspace that the package or workspace at `path` belongs to.
 
         `path` is a folder or a Cargo.toml. `boundary` is the folder that holds everything the workspace may
-        read: by default the enclosing git repository, or the workspace's root if there is none. Raises
-        WorkspaceError with file and line if cargo would reject the workspace, or if it leads out of the
-        boundary.
+        read: by default the enclosing git repository; if there is none, the folder `project` if the workspace's
+        root is in it; otherwise the root. Raises WorkspaceError with file and line if cargo would reject the
+        workspace, or if it leads out of the boundary.
         """
-        return _Loader(os.fspath(path), boundary).load()
+        return _Loader(os.fspath(path), boundary, project).load()
+
+    def including(self, paths: Iterable[str]) -> RustWorkspace:
+        """Return the workspace with files and folders beside it that builds get, too, in the same relative place.
+
+        The paths are relative to the root, such as "../proto".
+
+        Raises ConfigurationError for a path that is not there, and for one outside the boundary.
+        """
+        return replace(self, includes=(*self.includes, *included(self.root, self.boundary, paths)))
 
     def package(self, name: str) -> Package:
         """Return the member named `name`; raise KeyError if there is none."""
@@ -122,8 +136,11 @@ class RustWorkspace:
 class _Loader:
     """One reading of a workspace."""
 
-    def __init__(self, path: str, boundary: str | os.PathLike[str] | None) -> None:
+    def __init__(
+        self, path: str, boundary: str | os.PathLike[str] | None, project: str | os.PathLike[str] | None
+    ) -> None:
         self._start = _manifest_path(path)
+        self._project = None if project is None else posixpath.realpath(project)
         outer = _boundary(self._start) if boundary is None else posixpath.realpath(boundary)
         self._is_bounded = outer is not None
         self._tree = Tree(outer or "/")
@@ -135,7 +152,9 @@ class _Loader:
         start = self._manifests.read(self._start)
         root = self._manifests.find_root(self._start) or self._start
         if not self._is_bounded:
-            self._tree.boundary = posixpath.dirname(root)
+            folder = posixpath.dirname(root)
+            has_root = self._project is not None and contains(self._project, folder)
+            self._tree.boundary = self._project if self._project and has_root else folder
             self._tree.forget()
         members = Members(self._manifests, root)
         paths = members.find()

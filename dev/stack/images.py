@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
+import tarfile
 import tempfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -68,7 +70,8 @@ class Image:
 _BUILD_TOOLS = ("ca-certificates", "gcc", "git", "libc6-dev", "lld", "pkg-config")
 _LLD = {LINKER: "-Clink-arg=-fuse-ld=lld"}
 
-BUILDER = Image("rust", "1.96", _BUILD_TOOLS, ("cargo", "rustc"), CARGO | _LLD)
+# As the official images, it has a compiler for C++, and a name that is true of each release that backports will have.
+BUILDER = Image("rust", f"1-{SUITE}", (*_BUILD_TOOLS, "g++"), ("cargo", "rustc"), CARGO | _LLD)
 RUNTIME = Image("debian", f"{SUITE}-slim", ("ca-certificates",))
 DATABASE = Image("postgres", "17", ("ca-certificates", "postgresql"), environment=POSTGRES)
 
@@ -188,9 +191,28 @@ def _bootstrap(image: Image, scratch: Path, layout: str) -> None:
         ],
         environment={"TMPDIR": str(scratch)},
     )
+    check_name(image, _installed(tar))
     run(["umoci", "init", "--layout", scratch / "oci"])
     run(["umoci", "new", "--image", layout])
     run(["umoci", "raw", "add-layer", "--image", layout, tar])
+
+
+def check_name(image: Image, installed: Mapping[str, str]) -> None:
+    """Raise StackError if an image of Rust has another version of rustc than its tag says."""
+    version = next((installed[name] for name in ("rustc", "rustc-web") if name in installed), "none")
+    said = image.tag.partition("-")[0]
+    if image.name == "rust" and not version.startswith(f"{said}."):
+        hint = "Debian has another version by now: give the recipe in dev/stack/images.py a tag that is true."
+        raise StackError(f"The image {image.reference} would have rustc {version}. {hint}")
+
+
+def _installed(tar: Path) -> dict[str, str]:
+    """Return the versions of the packages in a root file system."""
+    with tarfile.open(tar) as archive:
+        status = archive.extractfile("./var/lib/dpkg/status")
+        assert status is not None  # noqa: S101 - it is a file
+        text = status.read().decode()
+    return dict(re.findall(r"^Package: (\S+)\n(?:.+\n)*?Version: (\S+)$", text, re.MULTILINE))
 
 
 def _certificate_hooks() -> list[str]:

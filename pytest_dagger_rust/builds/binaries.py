@@ -7,17 +7,15 @@ that has built nothing needs no toolchain.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.builds import caches, keys
 from pytest_dagger_rust.builds.agent_report import read_report
 from pytest_dagger_rust.builds.made import Made
 from pytest_dagger_rust.builds.outcome import build_report
-from pytest_dagger_rust.builds.places import MANIFEST, reason, refusals
-from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.builds.places import reason, refusals
 from pytest_dagger_rust.errors import DaggerRustError
 
 if TYPE_CHECKING:
@@ -72,7 +70,7 @@ async def pulled(step: Step, key: str, started: float) -> Made | None:
 async def _read(step: Step, found: Pulled, started: float) -> tuple[Made, str]:
     request = step.request
     out = found.directory.directory("out")
-    manifest = _manifest(await found.image.label(MANIFEST))
+    manifest = await found.manifest()
     said = read_report(await out.file("report.json").contents(), request.workspace)
     if said.lock != request.workspace.lock:
         raise DaggerRustError("they were built with another Cargo.lock")
@@ -94,15 +92,6 @@ async def _read(step: Step, found: Pulled, started: float) -> tuple[Made, str]:
         withheld=tuple(sorted(request.withheld)),
     )
     return Made(out, said, report, manifest["libc"], step.builder, runner, step.packages), proof
-
-
-def _manifest(text: str | None) -> dict[str, str]:
-    value: object = json.loads(text or "null")
-    members = cast("dict[str, Any]", value if isinstance(value, dict) else {})
-    manifest = {name: item for name, item in members.items() if isinstance(item, str)}
-    if manifest.get("libc") not in {agent.STATIC, agent.DYNAMIC}:
-        raise DaggerRustError("their manifest is damaged")
-    return manifest
 
 
 async def _check_files(said: AgentReport, out: dagger.Directory) -> None:

@@ -6,12 +6,15 @@ import asyncio
 import dataclasses
 import json
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import dagger
+
+# The calls that a container was made by, with their arguments.
+Steps: TypeAlias = "Sequence[tuple[str, dict[str, Any]]]"
 
 # An id that is the recipe of its object is longer than any number.
 _SHORTEST_RECIPE = 40
@@ -49,13 +52,18 @@ def _steps(builder: Any) -> list[tuple[str, dict[str, Any]]]:
     return [(str(field.name), dict(field.args)) for field in selections]
 
 
-async def written(builder: dagger.Container) -> str | None:
+async def written(builder: dagger.Container, steps: Steps) -> str | None:
     """Return the recipe of a container as the client knows it; None where parts of it are only known by number.
 
     The image is named by its digest, files and folders by that of their content. An equal recipe is an equal builder,
-    also where the engine has made its layers again.
+    also where the engine has made its layers again. `steps` are those of before anything asked for the id.
     """
-    return await _written(builder, _steps(builder))
+    return await _written(builder, steps)
+
+
+def steps(builder: dagger.Container) -> Steps:
+    """Return the calls that a container was made by."""
+    return _steps(builder)
 
 
 async def _written(builder: dagger.Container, steps: Sequence[tuple[str, dict[str, Any]]]) -> str | None:

@@ -57,12 +57,22 @@ class BuildRequest:
     tests: bool = False
     libc: str = agent.STATIC
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    # Those of another machine, where this one has none.
+    agents: agent.Agents | None = None
     # What is not sent, because it may hold secrets; found while the sources are read.
     withheld: set[str] = field(default_factory=set[str])
 
     def program(self) -> dagger.File:
         """Return the half of the agent that builds."""
+        if self.agents is not None:
+            return self.agents.builder
         return agent.program(self.client, self.builder, agent.BUILDER, self.libc)
+
+    def runner(self) -> dagger.Directory:
+        """Return the folder with the half of the agent that runs."""
+        if self.agents is not None:
+            return self.agents.runner
+        return agent.folder(self.client, self.builder, self.libc)
 
     def dependency_arguments(self, skeleton: Skeleton) -> tuple[str, ...]:
         """Return cargo's subcommand and flags for the skeleton."""

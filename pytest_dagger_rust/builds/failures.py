@@ -83,6 +83,8 @@ async def engine_errors() -> AsyncGenerator[None]:
 
     try:
         yield
+    except EngineUnavailable:
+        raise
     except dagger.QueryError as error:
         if isinstance(error, dagger.ExecError) and (fault := builder_faults.explained(error)):
             raise fault from None

@@ -12,9 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import os
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_dagger_rust.builds import (
@@ -25,7 +23,6 @@ from pytest_dagger_rust.builds import (
     keys,
     layers,
     state,
-    toolchains,
 )
 from pytest_dagger_rust.builds.agent_report import read_report
 from pytest_dagger_rust.builds.ahead import compiled_ahead
@@ -33,7 +30,6 @@ from pytest_dagger_rust.builds.execs import (
     OUT,
     VOLUME_LAYOUT,
     BuildRequest,
-    Exec,
     Start,
     Step,
     digest,
@@ -56,24 +52,18 @@ from pytest_dagger_rust.builds.failures import (
 from pytest_dagger_rust.builds.lock_file import write_lock
 from pytest_dagger_rust.builds.made import Made
 from pytest_dagger_rust.builds.outcome import build_report, layer_of, with_origin
-from pytest_dagger_rust.builds.source_tree import (
-    outside_paths,
-    source_entries,
-    tree_base,
-    without_excluded,
-)
+from pytest_dagger_rust.builds.plan import Plan, Volume, archives, pack_sources, planned, with_toolchain
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.errors import DaggerRustError, RustBuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping
 
     import dagger
 
     from pytest_dagger_rust.builds.agent_report import AgentReport
     from pytest_dagger_rust.builds.report import BuildReport
-    from pytest_dagger_rust.skeleton.skeleton import Skeleton
 
 
 async def run_build(request: BuildRequest, started: float) -> Made:
@@ -96,52 +86,67 @@ async def _run_build(request: BuildRequest, started: float) -> Made:
     request = replace(request, workspace=request.workspace.with_variables(request.options.env))
     name = digest(str(request.workspace.root), *request.source_arguments(), *pairs(request.options))
     async with engine_errors():
-        recipe = await keys.recipe(request)
-        volume = await _volume_key(request)
+        steps = keys.steps(request)
+        volume = Volume(await _volume_key(request))
         async with request.caches.turn(name[:24]):
             if request.caches.shared is None:
-                return await _made(request, _Place(volume), started)
-            plan = await _planned(request, _Place(volume, recipe))
-            named = await keys.binaries(plan.step, plan.packed, recipe)
-            if named and request.caches.are_unknown(volume) and not request.caches.clear:
-                found = await binaries.pulled(plan.step, named[0], started)
-                if found is not None:
-                    return found
-            made = await _made(request, _Place(volume, recipe), started, plan)
-            if named:
-                binaries.publish(request, *named, made)
-            if not made.report.cached:
-                await state.publish(replace(plan.step, request=replace(request, libc=made.libc)), recipe)
-            return made
+                return await _made(request, volume, started)
+            return await _made_or_pulled(await planned(request, volume), steps, started)
 
 
-async def _made(request: BuildRequest, place: _Place, started: float, plan: _Plan | None = None) -> Made:
+async def _made_or_pulled(plan: Plan, steps: builders.Steps, started: float) -> Made:
+    """Return what another machine has made of the same, or build and publish that."""
+    request, volume = plan.step.request, plan.volume
+    is_cold = request.caches.are_unknown(volume.name) and not request.caches.clear
+    naming = asyncio.ensure_future(_named(plan, steps))
+    naming.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        if is_cold:
+            plan, named = await naming
+            found = named and await binaries.pulled(plan.step, named[0], started)
+            if found is not None:
+                return found
+            plan = await _with_state(plan)
+        # Where the engine's own caches are warm, nothing is waited for.
+        made = await _made(plan.step.request, volume, started, plan)
+        named_plan, named = await naming
+    finally:
+        naming.cancel()
+    if named:
+        binaries.publish(request, *named, made)
+    if not made.report.cached:
+        step = replace(plan.step, request=replace(plan.step.request, libc=made.libc))
+        await state.publish(step, named_plan.volume.recipe)
+    return made
+
+
+async def _named(plan: Plan, steps: builders.Steps) -> tuple[Plan, tuple[str, Mapping[str, str]] | None]:
+    """Return the plan with the builder's recipe, and the name of the binaries."""
+    recipe = await keys.recipe(plan.step.request, steps)
+    named = await keys.binaries(plan.step, plan.packed, recipe)
+    return plan._replace(volume=plan.volume._replace(recipe=recipe)), named
+
+
+async def _made(request: BuildRequest, volume: Volume, started: float, plan: Plan | None = None) -> Made:
     """Build here."""
     import dagger  # noqa: PLC0415 - importing dagger takes most of a second
 
+    is_first = request.caches.are_unknown(volume.name) and request.agents is None
     try:
-        async with compiled_ahead(request, is_first=request.caches.are_unknown(place.volume)):
-            output = await _run(plan or await _planned(request, place))
+        async with compiled_ahead(request, is_first=is_first):
+            output = await _run(plan or await planned(request, volume))
     except dagger.ExecError as error:
         if not agent.lacks_libc(error):
             raise
-        request = replace(request, libc=agent.DYNAMIC)
-        output = await _run(await _planned(request, place))
+        request = replace(request, libc=agent.DYNAMIC, agents=None)
+        output = await _run(await planned(request, volume))
     said = read_report(output.text, request.workspace)
     if request.caches.write_lock:
         write_lock(request.workspace, said.lock)
-    report = _finished_report(request, place.volume, said, started)
+    report = _finished_report(request, volume.name, said, started)
     report = with_origin(report, pulled=output.pulled, state=output.state, failed=output.failed)
-    builder, runner = (
-        await _with_toolchain(request),
-        agent.folder(request.client, request.builder, request.libc),
-    )
+    builder, runner = await with_toolchain(request), request.runner()
     return Made(output.out, said, report, request.libc, builder, runner, output.packages)
-
-
-async def _with_toolchain(request: BuildRequest) -> dagger.Container:
-    parts = (request.client, request.workspace, request.options)
-    return await toolchains.installed(*parts, request.builder, request.program())
 
 
 def _finished_report(request: BuildRequest, volume: str, said: AgentReport, started: float) -> BuildReport:
@@ -167,47 +172,7 @@ class _Output(NamedTuple):
     state: str = ""
 
 
-class _Place(NamedTuple):
-    """The name of the volumes, and the builder's recipe, where it is needed and known."""
-
-    volume: str
-    recipe: str = ""
-
-
-class _Plan(NamedTuple):
-    """A build that is ready to run: the sources are packed."""
-
-    step: Step
-    place: _Place
-    outside: Sequence[str]
-    dependencies: Exec | None
-    packed: archive.Archive
-
-
-async def _planned(request: BuildRequest, place: _Place, *, is_fetched: bool = True) -> _Plan:
-    skeleton = request.workspace.skeleton()
-    outside = outside_paths(request.workspace, skeleton)
-    base, root = tree_base(request.workspace, outside)
-    user, builder = await request.builder.user(), await _with_toolchain(request)
-    step = Step(request, place.volume, base, root, user, builder, _nothing(request))
-    packed = _packed(step, outside, _archives(request))
-    if not skeleton.has_dependencies:
-        return _Plan(step, place, outside, None, packed)
-    reduced = _packed_skeleton(step, skeleton, outside)
-    step = replace(step, packages=fetched(step, reduced)) if is_fetched else step
-    dependencies = prepare(step, "dependencies", reduced, request.dependency_arguments(skeleton))
-    return _Plan(step, place, outside, dependencies, packed)
-
-
-def _nothing(request: BuildRequest) -> dagger.Directory:
-    return agent.empty_directory(request.client, permissions=0o777)
-
-
-def _archives(request: BuildRequest) -> Path | None:
-    return base_archive.folder_of(request.caches.folder, request.workspace.root)
-
-
-async def _run(plan: _Plan) -> _Output:
+async def _run(plan: Plan) -> _Output:
     request = plan.step.request
     try:
         return await _run_fetched(plan)
@@ -215,7 +180,7 @@ async def _run(plan: _Plan) -> _Output:
         raise with_withheld(request.access.explained(error), request.withheld) from None
 
 
-async def _run_fetched(plan: _Plan) -> _Output:
+async def _run_fetched(plan: Plan) -> _Output:
     request = plan.step.request
     try:
         return await _run_packed(plan)
@@ -223,21 +188,21 @@ async def _run_fetched(plan: _Plan) -> _Output:
         # Of the workspace's own files, cargo says more when it has them.
         if error.is_final or request.access.has_secrets or request.access.network == "fetch":
             raise RustBuildError(str(error), root=request.workspace.root) from None
-        return await _run_packed(await _planned(request, plan.place, is_fetched=False))
+        return await _run_packed(await planned(request, plan.volume, is_fetched=False))
 
 
-async def _run_packed(plan: _Plan) -> _Output:
-    cache = _archives(plan.step.request)
+async def _run_packed(plan: Plan) -> _Output:
+    cache = archives(plan.step.request)
     try:
         return await _run_execs(plan)
     except SourcesChangedError:
         if cache is None:
             raise
         base_archive.forget_all(cache)
-        return await _run_execs(plan._replace(packed=_packed(plan.step, plan.outside, None)))
+        return await _run_execs(plan._replace(packed=pack_sources(plan.step, plan.outside, None)))
 
 
-async def _run_execs(plan: _Plan) -> _Output:
+async def _run_execs(plan: Plan) -> _Output:
     step, dependencies, packed = plan.step, plan.dependencies, plan.packed
     if dependencies is None:
         return await _from_state(plan) or await _sources(step, packed, Start())
@@ -263,18 +228,33 @@ async def _run_execs(plan: _Plan) -> _Output:
     return output
 
 
-async def _from_state(plan: _Plan) -> _Output | None:
-    """Build in the target directory that another machine has left; None where there is none to go on from."""
-    step, shared = plan.step, plan.step.request.caches.shared
-    if shared is None or step.request.caches.clear or not step.request.caches.are_unknown(step.volume):
-        return None
-    found = await state.pulled(step, plan.place.recipe)
+async def _with_state(plan: Plan) -> Plan:
+    """Return the plan with what another machine has left to go on from, and with that machine's agent."""
+    request = plan.step.request
+    # It is needed next, whatever is found; what is wrong with it is said there.
+    pulling = asyncio.ensure_future(request.builder.sync())
+    pulling.add_done_callback(lambda done: done.cancelled() or done.exception())
+    found = await state.pulled(plan.step, plan.volume.recipe)
     if found is None:
+        return plan
+    pulled, libc, agents = found
+    request = replace(request, libc=libc, agents=agents)
+    step = replace(plan.step, request=request)
+    # Secrets are for no program of another machine.
+    if plan.skeleton is not None and not request.access.has_secrets:
+        step = replace(step, packages=fetched(step, plan.skeleton))
+    return plan._replace(step=step, state=pulled)
+
+
+async def _from_state(plan: Plan) -> _Output | None:
+    """Build in the target directory that another machine has left; None where there is none to go on from."""
+    found, shared = plan.state, plan.step.request.caches.shared
+    if found is None or shared is None:
         return None
     try:
         skipped = "" if plan.dependencies is None else plan.dependencies.build_id
         start = Start(skipped=skipped, state=found.directory.directory("state"))
-        return (await _sources(step, plan.packed, start))._replace(state=found.place)
+        return (await _sources(plan.step, plan.packed, start))._replace(state=found.place)
     except LayerNeededError as error:
         shared.problems.append(f"the target directory from {found.place} was not used: {error}")
     return None
@@ -294,26 +274,6 @@ async def _dependency_failure(step: Step, build_id: str) -> str:
     if is_about_others(failure, {item.name for item in (*workspace.packages, *workspace.local_packages)}):
         raise failure
     return next(iter(lines_of(str(failure))), "cargo failed")
-
-
-def _packed(step: Step, outside: Sequence[str], cache: Path | None) -> archive.Archive:
-    request = step.request
-
-    def entries() -> Iterator[archive.Entry]:
-        return source_entries(request.workspace, request.excludes, step.base, outside, request.withheld)
-
-    return base_archive.pack_tree(entries, request.folder, cache)
-
-
-def _packed_skeleton(step: Step, skeleton: Skeleton, outside: Sequence[str]) -> archive.Archive:
-    request = step.request
-    sources = without_excluded(skeleton.sources, request.excludes, outside)
-    verbatim = (Path(os.path.normpath(request.workspace.root / path)) for path in sources)
-    entries = [
-        *archive.text_entries((f"{step.root}/{path}", text) for path, text in skeleton.files.items()),
-        *filter(None, (archive.disk_entry(step.base, path) for path in verbatim)),
-    ]
-    return archive.pack(entries, request.folder)
 
 
 async def _sources(step: Step, packed: archive.Archive, start: Start) -> _Output:

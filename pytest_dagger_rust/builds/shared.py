@@ -7,15 +7,18 @@ import contextlib
 import json
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from pytest_dagger_rust.builds.places import MANIFEST, is_missing, reason, refusals
+from pytest_dagger_rust.container import agent
+from pytest_dagger_rust.errors import DaggerRustError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     import dagger
 
+    from pytest_dagger_rust.builds.builders import Steps
     from pytest_dagger_rust.builds.places import Kind, Place
 
 # Seconds that a place may take to answer, and to take what is published.
@@ -42,6 +45,22 @@ class Pulled:
         """All that is in it."""
         return self.image.rootfs()
 
+    async def manifest(self) -> dict[str, str]:
+        """Return what it says that it was made of.
+
+        Raises DaggerRustError where that is damaged.
+        """
+        try:
+            value: object = json.loads(await self.image.label(MANIFEST) or "null")
+        except ValueError:
+            value = None
+        members = cast("dict[str, object]", value if isinstance(value, dict) else {})
+        manifest = {name: item for name, item in members.items() if isinstance(item, str)}
+        # Nothing else may become an option of rustc's.
+        if manifest.get("libc") not in {agent.STATIC, agent.DYNAMIC}:
+            raise DaggerRustError("the manifest is damaged")
+        return manifest
+
 
 @dataclass
 class SharedCache:
@@ -58,8 +77,8 @@ class SharedCache:
     problems: list[str] = field(default_factory=list[str])
     pulled: list[str] = field(default_factory=list[str])
     published: list[tuple[str, Kind]] = field(default_factory=list["tuple[str, Kind]"])
-    recipes: list[tuple[dagger.Container, str]] = field(
-        default_factory=list["tuple[dagger.Container, str]"], repr=False
+    builders: list[tuple[dagger.Container, Steps]] = field(
+        default_factory=list["tuple[dagger.Container, Steps]"], repr=False
     )
     _silent: set[str] = field(default_factory=set[str])
     _tasks: list[asyncio.Task[None]] = field(default_factory=list["asyncio.Task[None]"])

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from pytest_dagger_rust.builds import archive
+from pytest_dagger_rust.builds.links import outside_through_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 def tree_base(workspace: RustWorkspace, outside: Sequence[str]) -> tuple[Path, str]:
     """Return the folder the archives are relative to, and the workspace's root relative to that.
 
-    It is the root itself, unless the workspace reaches for packages or cargo configuration beside or above it;
-    `outside` are those paths, relative to the root.
+    It is the root itself, unless the workspace reaches for something beside or above it; `outside` are those paths,
+    relative to the root.
     """
     above = [os.path.normpath(workspace.root / path) for path in outside]
     # Where there is no lock file yet, cargo is about to write one.
@@ -29,8 +30,12 @@ def tree_base(workspace: RustWorkspace, outside: Sequence[str]) -> tuple[Path, s
 
 
 def outside_paths(workspace: RustWorkspace, skeleton: Skeleton) -> list[str]:
-    """Return what a build needs of packages and configuration outside the workspace's root, relative to that."""
+    """Return what a build needs from outside the workspace's root, relative to that.
+
+    These are packages and configuration, what links to packages lead to, and what the workspace includes.
+    """
     folders = [str(PurePosixPath(package.manifest_path).parent) for package in workspace.local_packages]
+    folders += [*outside_through_links(workspace), *workspace.includes]
     files = [*skeleton.files, *skeleton.sources]
     outside = [path for path in folders if path.startswith("..")]
     outside += [path for path in files if path.startswith("..") and (workspace.root / path).is_file()]
@@ -69,9 +74,25 @@ def source_entries(
 
     Paths that are left out because they may hold secrets are added to `withheld`.
     """
-    root = workspace.root
-    yield from archive.disk_entries(base, root, excludes, withheld)
-    for path in (Path(os.path.normpath(root / path)) for path in outside):
+    yield from archive.disk_entries(base, workspace.root, excludes, withheld)
+    yield from _entries(workspace, excludes, base, outside, withheld)
+
+
+def included_entries(
+    workspace: RustWorkspace, excludes: Sequence[str], base: Path
+) -> Iterator[archive.Entry]:
+    """Return everything in what the workspace includes: build scripts of real packages may read it."""
+    return _entries(workspace, excludes, base, workspace.includes, None)
+
+
+def _entries(
+    workspace: RustWorkspace,
+    excludes: Sequence[str],
+    base: Path,
+    outside: Sequence[str],
+    withheld: set[str] | None,
+) -> Iterator[archive.Entry]:
+    for path in (Path(os.path.normpath(workspace.root / path)) for path in outside):
         if path.is_dir():
             yield from archive.disk_entries(base, path, excludes, withheld)
         elif entry := archive.disk_entry(base, path):

@@ -8,12 +8,12 @@ import gc
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from pytest_dagger_rust.engine.any_loop import AnyLoopConnection, AnyLoopSession
 from pytest_dagger_rust.engine.cli import REMEDIES, CliSession, SessionParams
 from pytest_dagger_rust.engine.introspection import Introspection, schema_of
-from pytest_dagger_rust.engine.plain import without_trace
+from pytest_dagger_rust.engine.marker import Marker
 from pytest_dagger_rust.engine.sdk import import_sdk
 from pytest_dagger_rust.engine.versions import check_versions
 from pytest_dagger_rust.errors import EngineUnavailable
@@ -37,10 +37,6 @@ The Dagger session has ended, so this object can no longer be used.
 
 # Seconds for the first answer of an engine that has opened a session, so it is there: on a busy machine it takes ten.
 FIRST_ANSWER = 60.0
-
-LOST = """\
-The connection to the Dagger engine was lost: {}
-  Run the tests again once it is back; what was compiled is kept."""
 
 
 class Engine:
@@ -134,7 +130,10 @@ class Engine:
             msg = f"The Dagger session on port {params.port} does not answer: {error}\n{REMEDIES}"
             raise EngineUnavailable(msg) from None
         stack.callback(self._close_connection, connection.close)
-        any_loop = AnyLoopConnection(AnyLoopSession(self, connection.session))
+        mark = Marker(connection.session)
+        any_loop = AnyLoopConnection(AnyLoopSession(self, connection.session, mark))
+        # Nobody waits for it: an engine that has just answered is not started anew at once.
+        self._running_portal().start_task_soon(mark.leave)
         client: dagger.Client = dagger.Client.from_connection(cast("BaseConnection", any_loop))
         return client
 
@@ -204,47 +203,3 @@ def _objects_that_stay() -> Generator[None]:
 
 async def _thread_id() -> int:
     return threading.get_ident()
-
-
-def _loss(error: Exception) -> EngineUnavailable | None:
-    """Return the error for a lost engine; another one of the SDK's transport is made plain."""
-    from gql.transport import exceptions  # noqa: PLC0415 - imports the SDK's HTTP client
-
-    if isinstance(error, exceptions.TransportQueryError):
-        for said in error.errors or ():
-            said["message"] = without_trace(str(said.get("message")))
-    elif isinstance(error, exceptions.TransportError):
-        reason = str(error) or type(error.__cause__ or error).__name__
-        return EngineUnavailable(LOST.format(without_trace(reason)))
-    return None
-
-
-@dataclass(frozen=True)
-class AnyLoopSession:
-    """The SDK's client session, with every query passed to the loop it belongs to."""
-
-    engine: Engine
-    session: Any
-
-    async def get_schema(self) -> Any:
-        """Return the engine's GraphQL schema."""
-        return await self.engine.acall(self.session.get_schema)
-
-    async def execute(self, query: Any) -> Any:
-        """Send one query.
-
-        Raises EngineUnavailable if the engine is lost; the SDK raises the rest as its own errors.
-        """
-        try:
-            return await self.engine.acall(self.session.execute, query)
-        except Exception as error:
-            if loss := _loss(error):
-                raise loss from None
-            raise
-
-
-@dataclass(frozen=True)
-class AnyLoopConnection:
-    """What the SDK's objects hold in place of its own connection."""
-
-    session: AnyLoopSession

@@ -6,8 +6,12 @@ import os
 import posixpath
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pytest_dagger_rust.errors import WorkspaceError
+from pytest_dagger_rust.errors import ConfigurationError, WorkspaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 OUTSIDE_HINT = "Move it inside, or name a wider folder as the boundary: builds read nothing from elsewhere."
 
@@ -118,6 +122,27 @@ class Tree:
             return Path(path).read_bytes()
         except OSError as error:
             raise WorkspaceError(f"cannot be read: {error.strerror}", file=Path(path)) from error
+
+
+def included(root: Path, boundary: Path, paths: Iterable[str]) -> Iterator[str]:
+    """Yield the paths that lead out of `root`, relative to it, and what they are links to; the others are there anyway.
+
+    Raises ConfigurationError for a path that is not there, and for one outside the boundary.
+    """
+    for written in paths:
+        path = posixpath.normpath(posixpath.join(root, written))
+        real = posixpath.realpath(path)
+        if not all(contains(str(boundary), found) for found in (path, real)):
+            message = f"`{written}` is outside the boundary `{boundary}`.\n  {OUTSIDE_HINT}"
+            raise ConfigurationError(f"source_includes: {message}")
+        if not posixpath.exists(real):
+            message = f"there is no `{written}` beside `{root}`"
+            raise ConfigurationError(
+                f"source_includes: {message}.\n  Paths are relative to the workspace's root."
+            )
+        for found in dict.fromkeys((path, real)):
+            if not contains(str(root), found):
+                yield posixpath.relpath(found, root)
 
 
 def _plain(path: str) -> str:

@@ -94,7 +94,12 @@ def rust_workspace(pytestconfig: pytest.Config) -> RustWorkspace:
     if not (folder / "Cargo.toml").exists():
         hint = "Name the workspace's folder, relative to rootdir, with the ini option dagger_rust_workspace."
         raise missing_manifest(folder, hint)
-    return RustWorkspace.load(folder)
+    return RustWorkspace.load(folder, project=pytestconfig.rootpath)
+
+
+def _with_includes(workspace: RustWorkspace, config: pytest.Config) -> RustWorkspace:
+    """Return the workspace with what the settings include, also one that a user's fixture has made."""
+    return workspace.including(_settings(config)["source_includes"])
 
 
 @pytest.fixture(scope="session")
@@ -173,7 +178,7 @@ def _rust_tests(  # pyright: ignore[reportUnusedFunction]
     async def run() -> ListedTests:
         build = await build_tests(
             _dagger_engine.client,
-            rust_workspace,
+            _with_includes(rust_workspace, pytestconfig),
             rust_test_options,
             builder=rust_builder_container,
             runner=rust_test_container,
@@ -276,7 +281,7 @@ def cached_rust_build_factory(
     return RustBuildFactory(
         _dagger_engine,
         dagger_client,
-        rust_workspace,
+        _with_includes(rust_workspace, pytestconfig),
         rust_cargo_options,
         builder=rust_builder_container,
         runtime=rust_runtime_container,

@@ -50,16 +50,16 @@ def _decided(config: pytest.Config, settings: Settings, name: str) -> str:
     if name in settings.sources:
         return f"{label}={_shown(settings[name])} ({_source(config, settings, name)})"
     if name == "builder_image":
-        return _default_image(config.rootpath / settings["workspace"])
+        return _default_image(config.rootpath, config.rootpath / settings["workspace"])
     return f"{label}={_shown(settings[name])}{_DEFAULT}"
 
 
-def _default_image(folder: Path) -> str:
-    channel = _toolchain(folder)
+def _default_image(project: Path, folder: Path) -> str:
+    channel = _toolchain(project, folder)
     return f"image={default_builder_image(channel)}{' (rust-toolchain file)' if channel else _DEFAULT}"
 
 
-def _toolchain(folder: Path) -> str | None:
+def _toolchain(project: Path, folder: Path) -> str | None:
     folder = folder.resolve()
     if not any(
         (parent / name).is_file() for parent in (folder, *folder.parents) for name in _TOOLCHAIN_FILES
@@ -69,7 +69,7 @@ def _toolchain(folder: Path) -> str | None:
     from pytest_dagger_rust.workspace import RustWorkspace  # noqa: PLC0415
 
     with contextlib.suppress(DaggerRustError):
-        return RustWorkspace.load(folder).toolchain
+        return RustWorkspace.load(folder, project=project).toolchain
     return None
 
 

@@ -44,6 +44,7 @@ _METAVARS = {
     "secrets": "NAME=REFERENCE",
     "ssh_agent": "SOCKET",
     "source_excludes": "PATTERN",
+    "source_includes": "PATH",
     "tests_alone": "PATTERN",
     "cache_from": "PLACE",
     "cache_to": "PLACE",
@@ -192,6 +193,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("locked", "switch", "fail if Cargo.lock is missing or out of date, like cargo's --locked"),
     Setting("offline", "switch", "build without network, like cargo's --offline", default=False),
     Setting("source_excludes", "list", "patterns of files and folders that no build needs", ()),
+    Setting(
+        "source_includes",
+        "list",
+        "files and folders beside the workspace that builds need, such as ../proto",
+        (),
+    ),
     Setting(
         "clear_caches",
         "switch",

@@ -18,12 +18,18 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 # Subcommands of the agent that are steps of a build, and what a step is called.
-_STEPS = {"dependencies": "compiling dependencies", "build": "compiling"}
+_STEPS = {
+    "toolchain": "installing the toolchain",
+    "dependencies": "compiling dependencies",
+    "build": "compiling",
+    "wheel": "packing the wheel",
+}
 _EXEC = re.compile(rf"exec {re.escape(agent.PROGRAM)} (?P<step>{'|'.join(_STEPS)}) ")
 _PULL = re.compile(r"(?:resolving|pull) (?P<image>[^\s@]+)(?:@\S*)?")
 
 _LINE_END = re.compile(r"[\r\n]")
 _COUNT = re.compile(r"(\d+)/(\d+)(?:: (.*?))?\s*$")
+_RUSTUP = re.compile(r"info: ((?:downloading|installing) component \S+|syncing channel updates .*)")
 _STATUS = re.compile(r"(Updating|Locking|Downloading|Downloaded|Blocking|Compiling|Checking) (\S+)")
 
 # What is kept: steps of builds, spans and results that belong to them, pulls, characters of an unfinished line.
@@ -32,7 +38,7 @@ _MOST_STEPS, _MOST_RELATED, _MOST_PULLS, _LONGEST_LINE = 64, 1024, 64, 4096
 
 @dataclass(eq=False)
 class _Step:
-    """One exec of a build: cargo's last words, and the spans of its work that have not ended."""
+    """One exec of a build: the last words of cargo or rustup, and the spans of its work that have not ended."""
 
     what: str
     count: str = ""
@@ -41,7 +47,7 @@ class _Step:
     open: set[bytes] = field(default_factory=set[bytes])
 
     def write(self, text: str) -> None:
-        """Take a piece of cargo's output."""
+        """Take a piece of its output."""
         # A progress line of cargo's ends with a carriage return.
         *lines, rest = _LINE_END.split(self.line + text)
         self.line = rest[-_LONGEST_LINE:]
@@ -54,6 +60,8 @@ class _Step:
             self.crates = count[3] or self.crates
         elif status := _STATUS.match(line.strip()):
             self.crates = status[2] if status[1] in ("Compiling", "Checking") else line.strip()
+        elif said := _RUSTUP.match(line.strip()):
+            self.crates = said[1].replace("'", "")
 
 
 class Activity:

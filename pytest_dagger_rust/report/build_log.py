@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.engine.otlp import Batch
     from pytest_dagger_rust.rust_build import RustBuild
     from pytest_dagger_rust.rust_tests.build import RustTestBuild
+    from pytest_dagger_rust.wheels.wheel import Wheel
 
 
 class Waits(Protocol):
@@ -32,15 +33,19 @@ class Waits(Protocol):
 
 @dataclass
 class BuildRecord:
-    """One build, of programs or of tests: its options, how long it took, and its result."""
+    """One build, of programs, of tests or of a wheel: its options, how long it took, and its result.
+
+    `wheel` is the package of the wheel and the Python it is for, empty for other builds.
+    """
 
     options: CargoOptions
     root: Path
     started: float
     tests: bool = False
     manifest_path: str = ""
+    wheel: str = ""
     seconds: float = 0.0
-    made: RustBuild | RustTestBuild | None = None
+    made: RustBuild | RustTestBuild | Wheel | None = None
     error: BaseException | None = None
 
 
@@ -73,23 +78,36 @@ class BuildLog:
 
     @contextlib.contextmanager
     def observe(
-        self, options: CargoOptions, root: Path, *, tests: bool = False, manifest_path: str = ""
-    ) -> Generator[Callable[[RustBuild | RustTestBuild], None]]:
-        """Record a build of the workspace at `root`; call the yielded function with the finished build.
+        self,
+        options: CargoOptions,
+        root: Path,
+        *,
+        tests: bool = False,
+        manifest_path: str = "",
+        wheel: str = "",
+    ) -> Generator[Callable[[RustBuild | RustTestBuild | Wheel], None]]:
+        """Record a build of the workspace at `root`; call the yielded function with what was made.
 
-        `manifest_path` is the path to show of a workspace that is not the configured one.
+        `manifest_path` is the path to show of a workspace that is not the configured one, `wheel` says which wheel is
+        made.
         """
-        build = BuildRecord(options, root, time.time(), tests, manifest_path)
+        build = BuildRecord(options, root, time.time(), tests, manifest_path, wheel)
         self.builds.append(build)
 
-        def done(made: RustBuild | RustTestBuild) -> None:
+        def done(made: RustBuild | RustTestBuild | Wheel) -> None:
             build.made = made
 
         try:
-            with self.waiting("building the Rust tests" if tests else "building"):
+            with self.waiting(_what(tests=tests, wheel=wheel)):
                 yield done
         except BaseException as error:
             build.error = error
             raise
         finally:
             build.seconds = time.time() - build.started
+
+
+def _what(*, tests: bool, wheel: str) -> str:
+    if wheel:
+        return f"building the wheel of {wheel}"
+    return "building the Rust tests" if tests else "building"

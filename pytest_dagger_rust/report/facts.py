@@ -122,7 +122,8 @@ def _name(build: BuildRecord) -> str:
 def _command(build: BuildRecord) -> str:
     place = f"--manifest-path {build.manifest_path} " if build.manifest_path else ""
     words = build.options.describe().replace("--package *", "--workspace", 1)
-    return f"cargo {'test' if build.tests else 'build'} {place}{words}".rstrip()
+    command = f"wheel {build.wheel}" if build.wheel else f"cargo {'test' if build.tests else 'build'}"
+    return f"{command} {place}{words}".rstrip()
 
 
 def _state(report: BuildReport) -> str:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 MAGIC = b"pytest-dagger-rust request 1\n"
 
+_GONE = "the connection to its container was lost"
+
 # Seconds for the agent to come, once its container has started.
 _START = 60.0
 
@@ -168,7 +170,10 @@ class SandboxRunner:
         except TimeoutError:
             reason = f"there was no result within {limit:g} s"
         except (OSError, EOFError):
-            raise DaggerRustError(_lost(name, self._lost)) from None
+            if self._tunnel is tunnel:
+                # The connection of a run may end before the one that says what became of the container.
+                self._lost = self._lost or _GONE
+            raise DaggerRustError(_ended(name, self._lost or _GONE)) from None
         hint = "Does it end processes that are not its own?"
         raise DaggerRustError(f"{name} failed in its sandbox: {reason}.\n  {hint}")
 
@@ -241,9 +246,9 @@ def _limited(request: RunRequest, setup: Setup) -> RunRequest:
     )
 
 
-def _lost(name: str, reason: str) -> str:
+def _ended(name: str, reason: str) -> str:
     return (
-        f"{name}: its sandbox ended while it ran: {reason or 'the container was stopped'}.\n"
+        f"{name}: its sandbox ended while it ran: {reason}.\n"
         "  Did it end processes that are not its own, or was there too little memory? The next run has a new container."
     )
 

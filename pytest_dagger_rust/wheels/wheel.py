@@ -10,7 +10,7 @@ import sys
 import tempfile
 import weakref
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.builds.access import BuildAccess
     from pytest_dagger_rust.builds.caches import Caches
     from pytest_dagger_rust.builds.options import CargoOptions
+    from pytest_dagger_rust.builds.report import BuildReport
     from pytest_dagger_rust.rust_build import RustBuild
     from pytest_dagger_rust.workspace import Package, RustWorkspace
 
@@ -44,12 +45,13 @@ _VERSION = re.compile(r"3\.(\d+)")
 class Wheel:
     """A wheel: its file name, the file on this machine, and the same as a `dagger.File`.
 
-    The file at `path` is there as long as this object.
+    The file at `path` is there as long as this object. `report` says how its library was built.
     """
 
     name: str
     path: Path
     file: dagger.File
+    report: BuildReport = field(repr=False)
 
     def unpack(self, folder: str | PathLike[str]) -> Path:
         """Unpack it into a folder that the running interpreter can import from, and return that folder.
@@ -146,7 +148,7 @@ async def build_wheel(request: WheelRequest) -> Wheel:
     (name,) = await made.entries()
     file = made.file(name)
     place = Path(tempfile.mkdtemp(prefix="pytest-dagger-rust-"))
-    wheel = Wheel(name, place / name, file)
+    wheel = Wheel(name, place / name, file, built.report)
     weakref.finalize(wheel, shutil.rmtree, place, ignore_errors=True)
     await file.export(str(wheel.path))
     return wheel

@@ -213,7 +213,7 @@ class TestExports:
         assert stack.variables(Source.BUILT) == {
             CLIENT: "/cache/engine/bin/dagger",
             RUNNER_HOST: "unix:///cache/engine/engine.sock",
-            "PYTEST_DAGGER_RUST_BUILDER_IMAGE": "127.0.0.1:5001/rust:1.96",
+            "PYTEST_DAGGER_RUST_BUILDER_IMAGE": "127.0.0.1:5001/rust:1-trixie",
             "PYTEST_DAGGER_RUST_RUNTIME_IMAGE": "127.0.0.1:5001/debian:trixie-slim",
             "POSTGRES_IMAGE": "127.0.0.1:5001/postgres:17",
         }
@@ -311,6 +311,16 @@ class TestImages:
         assert older == ["deb http://m bullseye main", "deb http://m bullseye-updates main"]
         assert not any("bullseye" in line for line in images.sources(images.BUILDER, "http://m"))
 
+    def test_an_image_has_what_its_name_says(self) -> None:
+        """Debian moves on, and a test of an older toolchain must not run with a newer one unnoticed."""
+        images.check_name(images.find("rust:1.85"), {"rustc": "1.85.0+dfsg3-1"})
+        images.check_name(images.find("rust:1.78"), {"rustc-web": "1.78.0+dfsg1-2"})
+        images.check_name(images.BUILDER, {"rustc": "1.97.1+dfsg1-1~bpo13+1"})
+        images.check_name(images.RUNTIME, {})
+        for wrong in ({"rustc": "1.8.5"}, {"rustc": "1.96.0"}, {}):
+            with pytest.raises(StackError, match=r"^The image rust:1\.85 would have rustc (1|none)"):
+                images.check_name(images.find("rust:1.85"), wrong)
+
     def test_the_key_changes_with_recipe_and_certificates(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -406,9 +416,9 @@ class TestRegistry:
 
     def test_an_image_that_is_not_there_has_no_digest(self, registry: Registry) -> None:
         """So it is built, and an unreachable registry says the same."""
-        assert registry.digest("rust", "1.96") is None
+        assert registry.digest("rust", "1-trixie") is None
         registry.up()
-        assert registry.digest("rust", "1.96") is None
+        assert registry.digest("rust", "1-trixie") is None
 
     def test_two_starts_at_once_make_one_registry(self, registry: Registry) -> None:
         """The second waits for the first to be finished, and finds its work done."""

@@ -252,14 +252,14 @@ def die():
 
 real = pipeline._run
 
-async def run(request, volume):
+async def run(plan):
     try:
         os.close(os.open("died", os.O_CREAT | os.O_EXCL))
     except FileExistsError:
         pass
     else:
         threading.Thread(target=die, daemon=True).start()
-    return await real(request, volume)
+    return await real(plan)
 
 pipeline._run = run
 """

@@ -98,15 +98,24 @@ def set_variable(workshop: Workshop) -> None:
     workshop.variables, workshop.env = "other", {"VARIABLE": "two"}
 
 
+def nothing(_: Workshop) -> None:
+    """Change nothing."""
+
+
+def delete_input(workshop: Workshop) -> None:
+    """Delete a file of a folder that the build script reads."""
+    (workshop.root / "app/inputs/b").unlink()
+
+
 @pytest.mark.parametrize(
     ("change", "told", "compiled"),
     [
-        (lambda _: None, {}, set[str]()),
+        (nothing, {}, set[str]()),
         (edit("app/src/main.rs"), {"main": "two"}, {"app"}),
         (edit("library/src/lib.rs"), {"library": "two"}, {"app", "library"}),
         (edit("data.txt"), {"data": "two"}, {"app"}),
         (edit("app/inputs/a"), {"inputs": "two+one"}, {"app"}),
-        (lambda workshop: (workshop.root / "app/inputs/b").unlink(), {"inputs": "one"}, {"app"}),
+        (delete_input, {"inputs": "one"}, {"app"}),
         (move_extra, {"extra": "two"}, {"app"}),
         (set_variable, {"variable": "two"}, {"app", "build-script-build"}),
     ],

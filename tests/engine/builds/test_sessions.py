@@ -19,6 +19,8 @@ from dev.stack import process
 from dev.stack.engine import Engine as BuiltEngine
 from dev.stack.settings import Settings
 from dev.stack.source import RUNNER_HOST
+from pytest_dagger_rust.engine import marker
+from pytest_dagger_rust.errors import EngineUnavailable
 from tests.engine import accidents
 from tests.engine.telltale import Telltale
 
@@ -111,8 +113,21 @@ def second_engine(monkeypatch: pytest.MonkeyPatch) -> Generator[BuiltEngine]:
     shutil.rmtree(folder)
 
 
-def test_the_engine_is_killed_while_the_compiler_runs(telltale: Telltale, second_engine: BuiltEngine) -> None:
-    """After a restart the next session is right, whatever the engine has kept."""
+def kill(engine: BuiltEngine) -> None:
+    """End an engine as a crash does."""
+    running = engine.pid_file.read()
+    assert running is not None
+    running.send(signal.SIGKILL)
+
+
+def test_the_engine_is_killed_while_the_compiler_runs(
+    telltale: Telltale, second_engine: BuiltEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session says that it is lost. After a restart the next one is right, whatever the engine has kept.
+
+    A restart while a session asks for nothing is noticed where it would wait without end: for files of this machine.
+    """
+    monkeypatch.setattr(marker, "LOOK", 1.0)
     with accidents.another_session(telltale.scenario) as before:
         second = dataclasses.replace(telltale, scenario=before.scenario)
         assert second.told() == telltale.expected()
@@ -120,11 +135,17 @@ def test_the_engine_is_killed_while_the_compiler_runs(telltale: Telltale, second
         with ThreadPoolExecutor(1) as threads:
             doomed = threads.submit(second.told)
             accidents.wait_for_rustc("telltale")
-            running = second_engine.pid_file.read()
-            assert running is not None
-            running.send(signal.SIGKILL)
-            assert doomed.exception(accidents.PATIENCE) is not None
-    second_engine.up()
+            kill(second_engine)
+            assert isinstance(doomed.exception(accidents.PATIENCE), EngineUnavailable)
+        second_engine.up()
+        with pytest.raises(EngineUnavailable, match="connection to the Dagger engine was lost"):
+            before.engine.call(before.engine.client.version)
     with accidents.another_session(telltale.scenario) as after:
         again = dataclasses.replace(second, scenario=after.scenario)
         assert again.told() == second.expected()
+        kill(second_engine)
+        second_engine.up()
+        (tmp_path / "file").touch()
+        file = after.engine.client.host().file(str(tmp_path / "file"))
+        with pytest.raises(EngineUnavailable, match="lost: it was started anew"):
+            after.engine.call(file.contents)

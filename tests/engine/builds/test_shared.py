@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dagger_rust import CargoOptions, RustWorkspace
-from pytest_dagger_rust.builds import keys, pipeline, shared
+from pytest_dagger_rust import CargoOptions, Engine, RustWorkspace, build
+from pytest_dagger_rust.builds import keys, plan, shared
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.builds.execs import BuildRequest
 from pytest_dagger_rust.builds.places import Place
 from pytest_dagger_rust.builds.shared import SharedCache
+from pytest_dagger_rust.container import agent
 from tests.engine.builds.faulty_registry import SECRET, FaultyRegistry, push
 from tests.engine.volume import prune
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     import dagger
 
-    from pytest_dagger_rust import Engine
+    from pytest_dagger_rust import RustBuild
+    from pytest_dagger_rust.engine.otlp import Batch
     from tests.engine.scenario import Scenario
 
 FILES = {
@@ -123,6 +125,7 @@ def test_another_machine_goes_on_from_the_newest_target_directory(
     second.lock()
     found = machine(second, tmp_path, sources=[place], targets=[place], branches=["topic", "main"])
     report = second.build().report
+    assert found.problems == []
     assert (set(report.compiled), report.fresh) == ({"itoa", "app"}, ("fnv",))
     assert (report.caches["target directory"], report.caches["dependencies"]) == ("pulled", "not used")
     assert report.cache_reasons["target directory"] == f"from {place}"
@@ -133,7 +136,7 @@ def test_another_machine_goes_on_from_the_newest_target_directory(
     prune(second)
     second.write({"src/lib.rs": 'pub const WORD: &str = "later";\n'}, mtime=1)
     report = second.build().report
-    assert (report.compiled, report.fresh) == (("app",), ("fnv", "itoa"))
+    assert (report.compiled, set(report.fresh)) == (("app",), {"fnv", "itoa"})
     assert second.output() == "later 0\n"
 
 
@@ -153,12 +156,45 @@ def key_of(scenario: Scenario, **changes: Any) -> str | None:
             folder=folder,
             caches=scenario.caches,
         )
-        recipe = await keys.recipe(request)
-        plan = await pipeline._planned(request, pipeline._Place("", recipe))  # pyright: ignore[reportPrivateUsage]
-        named = await keys.binaries(plan.step, plan.packed, recipe)
+        recipe = await keys.recipe(request, keys.steps(request))
+        made = await plan.planned(request, plan.Volume("", recipe))
+        named = await keys.binaries(made.step, made.packed, recipe)
         return named and named[0]
 
     return scenario.engine.call(run)
+
+
+def test_pulled_binaries_need_no_step_of_the_builder(
+    first: Scenario, second: Scenario, tmp_path: Path, rust_builder_image: str, rust_runtime_image: str
+) -> None:
+    """Nothing is executed before the program runs: no agent is compiled, so no toolchain is pulled."""
+    place = registry(rust_builder_image)
+    publish(first, tmp_path, place)
+    heard: list[Batch] = []
+    engine = Engine(hear=heard.append)
+    with engine as client:
+
+        async def made() -> RustBuild:
+            return await build(
+                client,
+                RustWorkspace.load(second.root),
+                builder=client.container().from_(rust_builder_image),
+                runtime=client.container().from_(rust_runtime_image),
+                caches=Caches(shared=SharedCache([Place.of(place, tmp_path)])),
+                engine=engine,
+            )
+
+        app = engine.call(made)
+        runs = app.blocking.run("app", check=True).stdout
+    assert runs == "0\n"
+    commands = [
+        span.arguments().get("args", ())
+        for batch in heard
+        for span in batch.spans()
+        if "withExec" in span.name
+    ]
+    assert commands
+    assert {words[:2] for words in commands if words} == {(agent.PROGRAM, "run")}
 
 
 def test_all_that_decides_is_in_the_name_of_binaries(

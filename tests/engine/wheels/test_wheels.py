@@ -15,6 +15,9 @@ from pytest_dagger_rust import (
     RustBuildFactory,
     RustWorkspace,
 )
+from pytest_dagger_rust.report.build_log import BuildLog
+from pytest_dagger_rust.report.facts import facts_of
+from pytest_dagger_rust.report.progress import Progress
 from tests.images import python_image
 
 if TYPE_CHECKING:
@@ -84,14 +87,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def make_factory(
     engine: Engine, root: Path, rust_builder_image: str, rust_runtime_container: dagger.Container
-) -> Callable[[], RustBuildFactory]:
+) -> Callable[..., RustBuildFactory]:
     """Return a function that makes a factory, which knows of no build made before."""
 
-    def make() -> RustBuildFactory:
+    def make(observer: BuildLog | None = None) -> RustBuildFactory:
         builder = engine.client.container().from_(rust_builder_image)
         workspace = RustWorkspace.load(root)
+        runtime, options = rust_runtime_container, CargoOptions()
         return RustBuildFactory(
-            engine, engine.client, workspace, CargoOptions(), builder=builder, runtime=rust_runtime_container
+            engine, engine.client, workspace, options, builder=builder, runtime=runtime, observer=observer
         )
 
     return make
@@ -107,12 +111,17 @@ def counted(folder: Path) -> str:
 
 
 def test_the_running_interpreter_imports_it_fresh(
-    make_factory: Callable[[], RustBuildFactory], root: Path, tmp_path: Path
+    make_factory: Callable[..., RustBuildFactory], root: Path, tmp_path: Path
 ) -> None:
-    """Without installing it; the next wheel has the next content."""
-    wheel = make_factory().blocking.wheel("fast-words")
+    """Without installing it; the next wheel has the next content. The summary has a row for it."""
+    log = BuildLog(Progress(lambda: None))
+    wheel = make_factory(log).blocking.wheel("fast-words")
     assert wheel.name.startswith(f"fast_words-1.2.0-cp{HERE}-cp{HERE}-")
     assert counted(wheel.unpack(tmp_path / "first")) == "2\n"
+    (facts,) = map(facts_of, log.builds)
+    assert facts.name == f"wheel fast-words for Python 3.{sys.version_info.minor}"
+    assert (facts.compiled[-1], facts.state) == ("fast-words", "partly rebuilt" if facts.fresh else "rebuilt")
+    assert [what for what, _ in log.waits] == [f"building the {facts.name.replace('wheel', 'wheel of')}"]
     source = root / "words/src/lib.rs"
     source.write_text(source.read_text().replace(".count()", ".count() * 10"))
     assert counted(make_factory().blocking.wheel("fast-words").unpack(tmp_path / "second")) == "20\n"

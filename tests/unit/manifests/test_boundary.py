@@ -193,3 +193,16 @@ def test_the_model_needs_neither_dagger_nor_pytest() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_project_is_the_boundary_where_there_is_no_repository(tmp_path: Path) -> None:
+    """It counts if the workspace is in it; a repository comes before it."""
+    write_tree(tmp_path / "p" / "w", {"Cargo.toml": '[workspace]\nmembers = ["link"]\n'})
+    write_tree(tmp_path / "p" / "shared", {"Cargo.toml": package("shared"), "src/lib.rs": LIB})
+    (tmp_path / "p" / "w" / "link").symlink_to("../shared")
+    assert RustWorkspace.load(tmp_path / "p" / "w", project=tmp_path / "p").boundary == tmp_path / "p"
+    with pytest.raises(WorkspaceError, match="outside the boundary"):
+        RustWorkspace.load(tmp_path / "p" / "w", project=tmp_path / "p" / "shared")
+    write_tree(tmp_path / "p" / "w", {".git": ""})
+    with pytest.raises(WorkspaceError, match="outside the boundary"):
+        RustWorkspace.load(tmp_path / "p" / "w", project=tmp_path / "p")

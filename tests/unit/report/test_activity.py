@@ -98,6 +98,22 @@ def test_an_exec_that_is_asked_for_and_done_later(work: list[Any]) -> None:
     assert not activity.is_busy
 
 
+def test_the_toolchain_and_the_wheel_are_steps_as_well() -> None:
+    """Rustup downloads for minutes: what it is at is shown, whichever way it spells a name."""
+    activity = Activity()
+    activity.feed(traces(span("1", f"exec {agent.PROGRAM} toolchain --into /x --channel 1.95")))
+    assert activity.words() == ("installing the toolchain", "")
+    activity.feed(log("1", "info: syncing channel updates for 1.95-x86_64-unknown-linux-gnu\n"))
+    assert activity.words()[1] == "syncing channel updates for 1.95-x86_64-unknown-linux-gnu"
+    activity.feed(log("1", "info: downloading component 'rust-std'\n\n warning: none\n"))
+    assert activity.words() == ("installing the toolchain", "downloading component rust-std")
+    activity.feed(traces(span("1", "exec", ended=True)))
+    assert not activity.is_busy
+    asked = {CALL: call(agent.PROGRAM, "wheel", "--volume")}
+    activity.feed(traces(span("2", "Container.withExec", attributes=asked)))
+    assert activity.words() == ("packing the wheel", "")
+
+
 def test_other_execs_are_not_shown() -> None:
     """A program under test that prints what cargo prints is no build."""
     activity = Activity()

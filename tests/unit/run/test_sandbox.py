@@ -147,6 +147,22 @@ async def test_an_agent_that_vanishes_is_an_error_once(sandboxed: Sandboxed) -> 
     assert (await later).exit_code == 3
 
 
+async def test_a_run_may_be_lost_before_its_container_is(sandboxed: Sandboxed) -> None:
+    """The next one has a new container all the same."""
+    run = sandboxed.run()
+    await sandboxed.agent()
+    agent, _ = await sandboxed.asked()
+    agent.vanish()
+    with pytest.raises(DaggerRustError, match="its sandbox ended while it ran"):
+        await run
+    later = sandboxed.run()
+    await until(lambda: len(sandboxed.sockets) == 2)
+    await sandboxed.agent()
+    agent, _ = await sandboxed.asked()
+    await agent.say(b"+", RESULT)
+    assert (await later).exit_code == 3
+
+
 async def test_an_agent_that_never_comes_is_an_error(
     sandboxed: Sandboxed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -201,11 +201,12 @@ def test_a_result_that_is_none_is_an_error(tmp_path: Path) -> None:
         session.take("src/lib.rs::test_0")
 
 
+@pytest.mark.timing
 def test_four_times_the_tests_take_four_times_the_time(tmp_path: Path) -> None:
     """And not sixteen times; measured as a ratio, for machines differ."""
 
     def seconds(count: int) -> float:
-        folder = tmp_path / f"{count}"
+        folder = tmp_path / f"{count}-{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
         session = Session(folder, cases(count))
         began = time.process_time()
@@ -214,6 +215,6 @@ def test_four_times_the_tests_take_four_times_the_time(tmp_path: Path) -> None:
         return time.process_time() - began
 
     seconds(100)
-    small, large = seconds(500), seconds(2000)
+    small, large = (min(seconds(count) for _ in range(2)) for count in (500, 2000))
     assert large / small < 8, (small, large)
     assert large < 20

@@ -26,7 +26,7 @@ def unpack(tmp_path: Path, tags: str) -> Path:
     name = f"fast_words-1.2.0-{tags}.whl"
     with zipfile.ZipFile(tmp_path / name, "w") as wheel:
         wheel.writestr("fast_words/__init__.py", "")
-    return Wheel(name, tmp_path / name, cast("Any", None)).unpack(tmp_path / "out")
+    return Wheel(name, tmp_path / name, cast("Any", None), cast("Any", None)).unpack(tmp_path / "out")
 
 
 @pytest.mark.parametrize(
