@@ -1,4 +1,4 @@
-"""The newest Dagger SDK beside the installed one; `python -m dev.newest_sdk` checks the package's types against it."""
+"""Newer Dagger SDKs beside the installed one; `python -m dev.newest_sdk` checks the package's types against each."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ import tomli
 from dev.stack.settings import CHECKOUT, Settings, content_key
 from dev.stack.shell import main, run
 
-GROUP = "newest-sdk"
+# Groups of pyproject.toml: the newest that is released, and the one of the engine to come.
+NEWEST, BETA = "newest-sdk", "beta-sdk"
 PYTHON = Path(sys.executable)
 
 
-def folder() -> Path:
-    """Return the folder to put first on the path of imports; fetch the SDK into it unless that is done."""
+def folder(group: str) -> Path:
+    """Return the folder to put first on the path of imports; fetch the group's SDK into it unless that is done."""
     groups = tomli.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
-    where = Settings.from_environment(os.environ).cache / "sdk" / content_key(*groups[GROUP])
+    where = Settings.from_environment(os.environ).cache / "sdk" / content_key(*groups[group])
     if not where.is_dir():
         where.parent.mkdir(parents=True, exist_ok=True)
-        _fetch(where)
+        _fetch(group, where)
     return where
 
 
-def _fetch(where: Path) -> None:
+def _fetch(group: str, where: Path) -> None:
     with tempfile.TemporaryDirectory(dir=where.parent) as unfinished:
         target = Path(unfinished) / "sdk"
         # Its dependencies are those of the installed one, which the constraints pin.
         pip: list[str | Path] = [PYTHON, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-        run([*pip, "--no-deps", "--group", GROUP, "--target", target], cwd=CHECKOUT)
+        run([*pip, "--no-deps", "--group", group, "--target", target], cwd=CHECKOUT)
         try:
             target.rename(where)
         except OSError:
@@ -42,8 +43,12 @@ def _fetch(where: Path) -> None:
 
 
 def check_types() -> None:
-    """Run pyright on the package, with the newest SDK in front of the installed one."""
-    sdk = folder()
+    """Run pyright on the package, with each SDK in front of the installed one."""
+    for group in (NEWEST, BETA):
+        _check_types(folder(group))
+
+
+def _check_types(sdk: Path) -> None:
     config = {
         "extends": _relative(CHECKOUT / "pyproject.toml", sdk),
         "include": [_relative(CHECKOUT / "pytest_dagger_rust", sdk)],
@@ -60,4 +65,4 @@ def _relative(path: Path, start: Path) -> str:
 
 
 if __name__ == "__main__":
-    main("newest SDK", check_types)
+    main("newer SDKs", check_types)

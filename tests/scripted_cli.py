@@ -63,8 +63,9 @@ class Container:
         return json.dumps([self.address, *self.args])
 
     def sync(self, info: Any) -> str:
-        """Run what was asked for."""
-        self.stdout(info)
+        """Run what was asked for; an image alone is pulled."""
+        if self.args:
+            self.stdout(info)
         return self.id(info)
 
     def from_(self, _info: Any, address: str) -> Container:

@@ -31,12 +31,12 @@ class Cli:
         return (self.folder / "journal").read_text().splitlines()
 
 
-@pytest.fixture(params=["installed", "newest"])
+@pytest.fixture(params=["installed", newest_sdk.NEWEST, newest_sdk.BETA])
 def sdk_version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Put an SDK in front of all others, and give its version."""
     if request.param == "installed":
         return metadata.version("dagger-io")
-    folder = newest_sdk.folder()
+    folder = newest_sdk.folder(request.param)
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
     (found,) = metadata.distributions(name="dagger-io", path=[str(folder)])
     return found.version
