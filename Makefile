@@ -30,7 +30,7 @@ demo: venv ## set everything up, then run the example repository's own tests
 	@$(WITH_STACK) cd "$(or $(EXAMPLE),examples/missing)"; pytest $(ARGS)
 
 quick: venv ## run the tests that need neither an engine nor cargo
-	@$(VENV)/pytest -m "not engine and not cargo and not timing and not types" --durations=10 $(ARGS)
+	@$(VENV)/pytest -n 2 -m "not engine and not cargo and not timing and not types" --durations=10 $(ARGS)
 
 test: venv browser ## set everything up, then run the whole test suite
 	@$(WITH_STACK) pytest -n 2 --dist loadfile -m "not timing" --durations=10 $(ARGS)

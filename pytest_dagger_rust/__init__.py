@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_dagger_rust.builds.access import BuildAccess as BuildAccess
     from pytest_dagger_rust.builds.caches import CacheName as CacheName
     from pytest_dagger_rust.builds.caches import CacheState as CacheState
     from pytest_dagger_rust.builds.messages import Artifact as Artifact
@@ -63,6 +64,7 @@ _MODULES = {
     "CacheName": "builds.caches",
     "CacheState": "builds.caches",
     "CargoOptionChanges": "builds.options",
+    "BuildAccess": "builds.access",
     "CargoOptions": "builds.options",
     "ConfigurationError": "errors",
     "DaggerRustError": "errors",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import dagger
     from typing_extensions import Unpack
 
+    from pytest_dagger_rust.builds.access import BuildAccess
     from pytest_dagger_rust.builds.caches import Caches
     from pytest_dagger_rust.builds.options import CargoOptionChanges, CargoOptions
     from pytest_dagger_rust.engine.engine import Engine
@@ -92,6 +93,7 @@ class RustBuildFactory:
         observer: BuildObserver | None = None,
         caches: Caches | None = None,
         folder: Path | None = None,
+        access: BuildAccess | None = None,
     ) -> None:
         self.options = options
         self._workspace = workspace
@@ -102,6 +104,7 @@ class RustBuildFactory:
         self._excludes = excludes
         self._observer = observer
         self._caches = caches
+        self._access = access
         # What `for_workspace` takes relative paths to be relative to.
         self._folder = folder or Path.cwd()
         self._manifest_path = ""
@@ -185,6 +188,7 @@ class RustBuildFactory:
             excludes=self._excludes,
             observer=self._observer,
             caches=self._caches,
+            access=self._access,
             folder=self._folder,
         )
         other._manifest_path = os.path.relpath(workspace.root / "Cargo.toml", self._folder)
@@ -219,6 +223,7 @@ class RustBuildFactory:
             runtime=self._runtime,
             excludes=tuple(self._excludes),
             caches=self._caches,
+            access=self._access,
         )
 
     async def _build(self, options: CargoOptions) -> RustBuild:
@@ -239,6 +244,7 @@ class RustBuildFactory:
             excludes=self._excludes,
             engine=self._engine,
             caches=self._caches,
+            access=self._access,
         )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_dagger_rust.builds.access import BuildAccess
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.builds.execs import BuildRequest
 from pytest_dagger_rust.builds.options import CargoOptions
@@ -53,10 +54,11 @@ class RustBuild:
     """The binaries of one build, ready to run in containers.
 
     Its methods are coroutines that any event loop can await; `blocking` has them as ordinary methods.
-    `artifacts` is the folder of everything that left the build, cargo's messages included.
+    `artifacts` is the folder of everything that left the build, cargo's messages included. `packages` is a folder like
+    cargo's home, with the packages that the build needed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a build has made, by name
         self,
         binaries: Mapping[str, Artifact],
         libraries: Mapping[str, Artifact],
@@ -67,6 +69,7 @@ class RustBuild:
         engine: Engine | None = None,
         *,
         agents: agent.Agents,
+        packages: dagger.Directory,
     ) -> None:
         self.binaries = binaries
         self.libraries = libraries
@@ -74,6 +77,7 @@ class RustBuild:
         self.container = container
         self.artifacts = artifacts
         self.agents = agents
+        self.packages = packages
         self._runtime = Runtime(agent.installed(client, container, agents.runner), HostInputs(client))
         self._client = client
         self._engine = engine
@@ -297,7 +301,7 @@ class BlockingRustBuild:
         return self.engine.call(function, *args)
 
 
-async def build(
+async def build(  # noqa: PLR0913 - each is a decision of its own
     client: dagger.Client,
     workspace: RustWorkspace,
     options: CargoOptions | None = None,
@@ -307,11 +311,12 @@ async def build(
     excludes: Sequence[str] = (),
     engine: Engine | None = None,
     caches: Caches | None = None,
+    access: BuildAccess | None = None,
 ) -> RustBuild:
     """Build the workspace in `builder`, and return its binaries on top of `runtime`.
 
-    `excludes` are patterns of files that no build needs. Pass the connection that `client` came from as `engine` to get
-    `blocking` methods.
+    `excludes` are patterns of files that no build needs. `access` is what it may use besides its sources. Pass the
+    connection that `client` came from as `engine` to get `blocking` methods.
 
     Raises RustBuildError if cargo fails, StaleBinaryError if a binary cannot be proved fresh, EngineUnavailable if the
     connection to the engine is lost, and DaggerRustError if an image cannot be used.
@@ -327,6 +332,7 @@ async def build(
             tuple(excludes),
             Path(folder),
             caches or Caches(),
+            access or BuildAccess(),
         )
         made = await run_build(request, started)
     out, said, report = made.out, made.said.said, made.report
@@ -344,4 +350,5 @@ async def build(
         client,
         engine,
         agents=agent.Agents(agent.program(client, builder, agent.BUILDER, made.libc), made.runner),
+        packages=made.packages,
     )

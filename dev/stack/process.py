@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 PROC = Path("/proc")
 
-# A daemon outlives the one who started it: kept, so that its object's end is not complained about.
-_started: list[subprocess.Popen[bytes]] = []
-
 
 @dataclass(frozen=True)
 class Process:
@@ -106,7 +103,8 @@ def start(
             cwd=cwd,
             start_new_session=True,
         )
-    _started.append(daemon)
+    # A daemon outlives the one who started it, and that is nothing for Python to complain about.
+    daemon.returncode = 0
     process = Process.of(daemon.pid, key)
     return process or Process(daemon.pid, -1, _boot_id(), key)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import dagger
 
     from pytest_dagger_rust.builds.agent_report import AgentReport
-    from pytest_dagger_rust.builds.execs import BuildRequest
+    from pytest_dagger_rust.builds.execs import BuildRequest, Step
     from pytest_dagger_rust.builds.shared import Pulled
 
 # What an address may have that is shown as it was published.
@@ -49,9 +49,9 @@ def publish(request: BuildRequest, key: str, parts: Mapping[str, str], made: Mad
     shared.publish(request.client, "binaries", keys.tag("binaries", key), directory, manifest)
 
 
-async def pulled(request: BuildRequest, key: str, builder: dagger.Container, started: float) -> Made | None:
+async def pulled(step: Step, key: str, started: float) -> Made | None:
     """Return what another machine has made of the same; None where that cannot be had."""
-    shared = request.caches.shared
+    request, shared = step.request, step.request.caches.shared
     if shared is None:
         return None
     found = await shared.pull(request.client, keys.tag("binaries", key), ("key", key))
@@ -59,7 +59,7 @@ async def pulled(request: BuildRequest, key: str, builder: dagger.Container, sta
         return None
     failures: tuple[type[Exception], ...] = (*refusals(), DaggerRustError, ValueError)
     try:
-        made, proof = await _read(request, found, builder, started)
+        made, proof = await _read(step, found, started)
     except failures as error:
         shared.problems.append(f"the binaries of {found.place} could not be used: {reason(error)}")
         return None
@@ -67,9 +67,8 @@ async def pulled(request: BuildRequest, key: str, builder: dagger.Container, sta
     return made
 
 
-async def _read(
-    request: BuildRequest, found: Pulled, builder: dagger.Container, started: float
-) -> tuple[Made, str]:
+async def _read(step: Step, found: Pulled, started: float) -> tuple[Made, str]:
+    request = step.request
     out = found.directory.directory("out")
     manifest = await found.manifest()
     said = read_report(await out.file("report.json").contents(), request.workspace)
@@ -92,7 +91,7 @@ async def _read(
         cache_reasons={caches.BINARIES: f"from {found.place}, {proof}"},
         withheld=tuple(sorted(request.withheld)),
     )
-    return Made(out, said, report, manifest["libc"], builder, runner), proof
+    return Made(out, said, report, manifest["libc"], step.builder, runner, step.packages), proof
 
 
 async def _check_files(said: AgentReport, out: dagger.Directory) -> None:

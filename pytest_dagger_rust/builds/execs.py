@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pytest_dagger_rust.builds import toolchains
+from pytest_dagger_rust.builds.access import BuildAccess
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.skeleton.stubs import STUB_MARKER
@@ -31,6 +32,8 @@ VOLUME = "/pytest-dagger-rust"
 # Raise it when the agent changes the layout of a volume.
 VOLUME_LAYOUT = "3"
 PACKAGES = "/pytest-dagger-rust-packages"
+DOWNLOADS = "/pytest-dagger-rust-downloads"
+SHARED_DOWNLOADS = "/pytest-dagger-rust-shared-downloads"
 INPUT = "/pytest-dagger-rust-input"
 RESTORED = f"{INPUT}/dependencies"
 STATE = f"{INPUT}/state"
@@ -50,6 +53,7 @@ class BuildRequest:
     excludes: tuple[str, ...] = ()
     folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     caches: Caches = field(default_factory=Caches)
+    access: BuildAccess = field(default_factory=BuildAccess)
     tests: bool = False
     libc: str = agent.STATIC
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -76,19 +80,34 @@ class BuildRequest:
         options = self.options
         if self.tests and options.profile == "dev":
             options = replace(options, profile="test")
-        return (*skeleton.command(options, tests=self.tests), *options.build_flags())
+        return (*skeleton.command(options, tests=self.tests), *options.build_flags(), *self._offline())
+
+    def fetch_arguments(self) -> tuple[str, ...]:
+        """Return the flags of `cargo fetch` that a build of these options needs."""
+        options = self.options
+        flags = ["--target", options.target] if options.target else []
+        flags += ["--locked"] if options.locked else []
+        return (*flags, "--offline") if options.offline else tuple(flags)
 
     def source_arguments(self) -> tuple[str, ...]:
         """Return cargo's subcommand and flags for the sources."""
         if not self.tests:
-            return ("build", *self.options.selection_flags(), *self.options.build_flags())
-        flags = self.options.build_flags(tests=True)
+            flags = (*self.options.build_flags(), *self._offline())
+            return ("build", *self.options.selection_flags(), *flags)
+        flags = (*self.options.build_flags(tests=True), *self._offline())
         return ("test", "--no-fail-fast", *self.options.selection_flags(), *flags)
+
+    def _offline(self) -> tuple[str, ...]:
+        # Or cargo would try what the kernel refuses, and try it again.
+        return ("--offline",) if self.access.network == "fetch" and not self.options.offline else ()
 
 
 @dataclass(frozen=True)
 class Step:
-    """What both execs of a build share; `builder` is the request's with the toolchain that the workspace names."""
+    """What the execs of a build share.
+
+    `builder` is the request's with the toolchain that the workspace names, `packages` are those that it needs.
+    """
 
     request: BuildRequest
     volume: str
@@ -96,6 +115,7 @@ class Step:
     root: str
     user: str
     builder: dagger.Container
+    packages: dagger.Directory
 
 
 @dataclass(frozen=True)
@@ -134,16 +154,10 @@ def prepare(
     for place, directory in ((RESTORED, start.restored), (STATE, start.state)):
         if directory is not None:
             container = container.with_mounted_directory(place, directory)
-    for name, value in request.options.env.items():
-        container = container.with_env_variable(name, value)
     options = agent.options(
         {
             **_PLACES,
-            "archive": f"{INPUT}/{packed.path.name}",
-            "digest": packed.digest,
-            "base": f"{INPUT}/{packed.base.name}" if packed.base else None,
-            "root": step.root,
-            "lock": request.workspace.lock_file.relative_to(step.base).as_posix(),
+            **_sources(step, packed),
             "build-id": build_id,
             "variables": variables,
             "clear": request.caches.clear or None,
@@ -151,7 +165,7 @@ def prepare(
             "state": STATE if start.state is not None else None,
             "skipped": start.skipped or None,
             "marker": STUB_MARKER,
-            **toolchains.choice(request.workspace, request.options, step.base),
+            **request.access.build_options(),
         }
     )
     command = [agent.PROGRAM, _SUBCOMMANDS[phase], *options, "--", *arguments]
@@ -162,19 +176,61 @@ _SUBCOMMANDS: Mapping[Phase, str] = {"dependencies": "dependencies", "sources": 
 _PLACES = {"volume": VOLUME, "packages": PACKAGES, "out": OUT, "run-id": RUN_ID}
 
 
+def fetched(step: Step, packed: archive.Archive) -> dagger.Directory:
+    """Return the packages that what was packed needs, like cargo's home.
+
+    No build script runs where they are downloaded, and what build scripts do to them later is in no other build.
+    """
+    client, user = step.request.client, step.user
+    container = (
+        _with_inputs(step, step.builder, packed)
+        .with_mounted_cache(
+            DOWNLOADS, client.cache_volume(f"pytest-dagger-rust-downloads-{step.volume}"), owner=user
+        )
+        .with_mounted_cache(SHARED_DOWNLOADS, client.cache_volume("pytest-dagger-rust-downloads"), owner=user)
+    )
+    access = step.request.access
+    container = access.with_secrets(client, container, step.request.caches.folder, user)
+    places = {"volume": DOWNLOADS, "shared": SHARED_DOWNLOADS, "out": OUT}
+    options = agent.options({**places, **_sources(step, packed), **access.fetch_options()})
+    command = [agent.PROGRAM, "fetch", *options, "--", *step.request.fetch_arguments()]
+    return container.with_exec(command).directory(OUT)
+
+
+def _sources(step: Step, packed: archive.Archive) -> dict[str, str | None]:
+    """Return the options that say where the sources are, and what is where in them."""
+    request = step.request
+    return {
+        "archive": f"{INPUT}/{packed.path.name}",
+        "digest": packed.digest,
+        "base": f"{INPUT}/{packed.base.name}" if packed.base else None,
+        "root": step.root,
+        "lock": request.workspace.lock_file.relative_to(step.base).as_posix(),
+        **toolchains.choice(request.workspace, request.options, step.base),
+    }
+
+
 def _mounted(step: Step, phase: Phase, packed: archive.Archive, build_id: str) -> dagger.Container:
     """Return the builder with all that the agent needs, owned by the user that the builder's programs run as."""
-    client, user = step.request.client, step.user
-    packages = client.cache_volume("pytest-dagger-rust-packages")
+    # The packages were written by the same user.
     container = (
-        step.builder.with_mounted_cache(VOLUME, _volume(step, phase), owner=user)
-        .with_mounted_cache(PACKAGES, packages, owner=user)
-        .with_mounted_directory(OUT, agent.empty_directory(client), owner=user)
-        .with_mounted_file(agent.PROGRAM, step.request.program())
+        step.builder.with_mounted_directory(PACKAGES, step.packages)
+        .with_mounted_cache(VOLUME, _volume(step, phase), owner=step.user)
         .with_mounted_secret(RUN_ID, _run_id(step.request, f"{step.volume}-{build_id}"), mode=0o444)
     )
+    return _with_inputs(step, container, packed)
+
+
+def _with_inputs(step: Step, container: dagger.Container, packed: archive.Archive) -> dagger.Container:
+    """Return the container with the agent, what was packed, the variables, and a folder for what leaves."""
+    client, program = step.request.client, step.request.program()
+    container = container.with_mounted_directory(
+        OUT, agent.empty_directory(client), owner=step.user
+    ).with_mounted_file(agent.PROGRAM, program)
     for path in filter(None, (packed.path, packed.base)):
         container = container.with_mounted_file(f"{INPUT}/{path.name}", client.host().file(str(path)))
+    for name, value in step.request.options.env.items():
+        container = container.with_env_variable(name, value)
     return container
 
 

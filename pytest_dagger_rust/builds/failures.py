@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from pytest_dagger_rust.builds import builder_faults, messages
 from pytest_dagger_rust.builds.outcome import failure_text
 from pytest_dagger_rust.container import agent
-from pytest_dagger_rust.diagnostics import lines_of
+from pytest_dagger_rust.diagnostics import lines_of, strip_ansi
 from pytest_dagger_rust.engine.plain import without_trace
 from pytest_dagger_rust.errors import DaggerRustError, EngineUnavailable, RustBuildError, StaleBinaryError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import dagger
 
 # Exit codes of the agent, as container/rust/failure.rs has them.
-SOURCES_CHANGED, NOT_PROVED, LAYER_NEEDED, CARGO_FAILED = 95, 96, 97, 101
+SOURCES_CHANGED, NOT_PROVED, LAYER_NEEDED, TIMED_OUT, CARGO_FAILED = 95, 96, 97, 98, 101
 
 # Given the id of a build, returns what the agent has kept of cargo's failure.
 ReadFailure: TypeAlias = Callable[[str], Awaitable[str]]
@@ -40,6 +40,33 @@ class DependenciesFailedError(DaggerRustError):
     def __init__(self, build_id: str) -> None:
         super().__init__("the dependency build failed")
         self.build_id = build_id
+
+
+class FetchFailedError(DaggerRustError):
+    """Packages cannot be fetched; `is_final` where a build could only fail alike."""
+
+    def __init__(self, said: str) -> None:
+        hint = f"\n\n{_PRIVATE}" if _REFUSED.search(said) else ""
+        super().__init__(f"{said}{hint}")
+        self.is_final = _UNREACHABLE.search(said) is not None
+
+
+# What cargo says where a server refuses, and where it cannot be reached.
+_REFUSED = re.compile(
+    r"authenticat|got 40[13]|token (?:found|rejected)|failed to acquire username", re.IGNORECASE
+)
+_UNREACHABLE = re.compile(
+    r"spurious network error|could(?:n't| not) (?:resolve|connect)|failed to connect|timed? ?out|got 5\d\d|"
+    + _REFUSED.pattern,
+    re.IGNORECASE,
+)
+_PRIVATE = (
+    "Private packages are fetched with dagger_rust_secrets, dagger_rust_git_credentials and dagger_rust_ssh_agent.\n"
+    "  The page `Private dependencies` of pytest-dagger-rust's documentation has examples."
+)
+
+
+_OWN = re.compile("pytest-dagger-rust: ")
 
 
 class LayerNeededError(DaggerRustError):
@@ -87,8 +114,12 @@ async def build_errors(read_failure: ReadFailure, root: Path) -> AsyncGenerator[
         yield
     except dagger.ExecError as error:
         subcommand = error.command[1] if error.command[0] == agent.PROGRAM else ""
-        if subcommand not in {"dependencies", "build"}:
+        if subcommand not in {"fetch", "dependencies", "build"}:
             raise
+        if error.exit_code == TIMED_OUT:
+            raise _too_long(_said(error), root) from None
+        if subcommand == "fetch":
+            raise _fetch_failure(error) from None
         build_id = error.command[error.command.index("--build-id") + 1]
         if subcommand == "dependencies":
             # Only cargo's own failure has left messages to read.
@@ -96,11 +127,28 @@ async def build_errors(read_failure: ReadFailure, root: Path) -> AsyncGenerator[
         raise await _explained(error, functools.partial(read_failure, build_id), root) from None
 
 
+def _said(error: dagger.ExecError) -> str:
+    prefix = "pytest-dagger-rust: "
+    lines = (line for line in lines_of(error.stderr) if line.startswith(prefix))
+    return "\n".join(line.removeprefix(prefix) for line in lines)
+
+
+def _too_long(said: str, root: Path) -> RustBuildError:
+    hint = "Raise dagger_rust_build_timeout if the build needs more time; what was compiled is kept."
+    return RustBuildError(f"{said}.\n  {hint}", root=root)
+
+
+def _fetch_failure(error: dagger.ExecError) -> DaggerRustError:
+    if error.exit_code == SOURCES_CHANGED:
+        return SourcesChangedError(error.stderr)
+    lines = lines_of(strip_ansi(error.stderr))
+    return FetchFailedError(failure_text((), "\n".join(line for line in lines if not _OWN.match(line))))
+
+
 async def _explained(
     error: dagger.ExecError, read_failure: Callable[[], Awaitable[str]], root: Path
 ) -> DaggerRustError:
-    prefix = "pytest-dagger-rust: "
-    said = "\n".join(line.removeprefix(prefix) for line in lines_of(error.stderr) if line.startswith(prefix))
+    said = _said(error)
     if error.exit_code == NOT_PROVED:
         return StaleBinaryError(said)
     if error.exit_code == SOURCES_CHANGED:

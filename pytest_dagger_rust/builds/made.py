@@ -17,7 +17,8 @@ class Made:
     """What a build has made.
 
     `out` is the folder of all that left it, `said` the agent's report, `libc` how the agent was linked, `builder` the
-    builder with the toolchain that the workspace names, and `runner` the folder with the agent's half that runs.
+    builder with the toolchain that the workspace names, `runner` the folder with the agent's half that runs, and
+    `packages` a folder like cargo's home.
     """
 
     out: dagger.Directory
@@ -26,3 +27,4 @@ class Made:
     libc: str
     builder: dagger.Container
     runner: dagger.Directory
+    packages: dagger.Directory

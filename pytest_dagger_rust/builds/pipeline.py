@@ -1,10 +1,10 @@
 """Builds the Dagger graph: base image, dependency build, source build, artifacts.
 
-The dependency build compiles the skeleton, and its layer holds every compiled dependency. The engine answers it from
-its cache while the skeleton stays the same; it is skipped while the source build has a target directory to start from.
-The source build puts the sources next to a target directory in a cache volume, restores dependencies from the layer
-if they are missing, and lets cargo compile what changed. It copies the binaries out itself. `docs/how-it-works.md`
-explains the details.
+Packages are fetched first, in an exec that runs none of their code. The dependency build compiles the skeleton, and
+its layer holds every compiled dependency. The engine answers both from its cache while the skeleton stays the same; the
+dependency build is skipped while the source build has a target directory to start from. The source build puts the
+sources next to a target directory in a cache volume, restores dependencies from the layer if they are missing, and lets
+cargo compile what changed. It copies the binaries out itself. `docs/how-it-works.md` explains the details.
 """
 
 from __future__ import annotations
@@ -33,12 +33,14 @@ from pytest_dagger_rust.builds.execs import (
     Start,
     Step,
     digest,
+    fetched,
     pairs,
     prepare,
     read_failure,
 )
 from pytest_dagger_rust.builds.failures import (
     DependenciesFailedError,
+    FetchFailedError,
     LayerNeededError,
     SourcesChangedError,
     build_errors,
@@ -101,7 +103,7 @@ async def _made_or_pulled(plan: Plan, steps: builders.Steps, started: float) -> 
     try:
         if is_cold:
             plan, named = await naming
-            found = named and await binaries.pulled(request, named[0], plan.step.builder, started)
+            found = named and await binaries.pulled(plan.step, named[0], started)
             if found is not None:
                 return found
             plan = await _with_state(plan)
@@ -144,7 +146,7 @@ async def _made(request: BuildRequest, volume: Volume, started: float, plan: Pla
     report = _finished_report(request, volume.name, said, started)
     report = with_origin(report, pulled=output.pulled, state=output.state, failed=output.failed)
     builder, runner = await with_toolchain(request), request.runner()
-    return Made(output.out, said, report, request.libc, builder, runner)
+    return Made(output.out, said, report, request.libc, builder, runner, output.packages)
 
 
 def _finished_report(request: BuildRequest, volume: str, said: AgentReport, started: float) -> BuildReport:
@@ -156,7 +158,7 @@ def _finished_report(request: BuildRequest, volume: str, said: AgentReport, star
 
 
 class _Output(NamedTuple):
-    """What left a source build, and the agent's report.
+    """What left a source build, the agent's report, and the packages that it had.
 
     `failed` is why its dependency build failed; `pulled` and `state` are where the dependencies and the target
     directory came from.
@@ -164,13 +166,33 @@ class _Output(NamedTuple):
 
     out: dagger.Directory
     text: str
+    packages: dagger.Directory
     failed: str = ""
     pulled: str = ""
     state: str = ""
 
 
 async def _run(plan: Plan) -> _Output:
-    request, cache = plan.step.request, archives(plan.step.request)
+    request = plan.step.request
+    try:
+        return await _run_fetched(plan)
+    except RustBuildError as error:
+        raise with_withheld(request.access.explained(error), request.withheld) from None
+
+
+async def _run_fetched(plan: Plan) -> _Output:
+    request = plan.step.request
+    try:
+        return await _run_packed(plan)
+    except FetchFailedError as error:
+        # Of the workspace's own files, cargo says more when it has them.
+        if error.is_final or request.access.has_secrets or request.access.network == "fetch":
+            raise RustBuildError(str(error), root=request.workspace.root) from None
+        return await _run_packed(await planned(request, plan.volume, is_fetched=False))
+
+
+async def _run_packed(plan: Plan) -> _Output:
+    cache = archives(plan.step.request)
     try:
         return await _run_execs(plan)
     except SourcesChangedError:
@@ -178,8 +200,6 @@ async def _run(plan: Plan) -> _Output:
             raise
         base_archive.forget_all(cache)
         return await _run_execs(plan._replace(packed=pack_sources(plan.step, plan.outside, None)))
-    except RustBuildError as error:
-        raise with_withheld(error, request.withheld) from None
 
 
 async def _run_execs(plan: Plan) -> _Output:
@@ -219,7 +239,11 @@ async def _with_state(plan: Plan) -> Plan:
         return plan
     pulled, libc, agents = found
     request = replace(request, libc=libc, agents=agents)
-    return plan._replace(step=replace(plan.step, request=request), state=pulled)
+    step = replace(plan.step, request=request)
+    # Secrets are for no program of another machine.
+    if plan.skeleton is not None and not request.access.has_secrets:
+        step = replace(step, packages=fetched(step, plan.skeleton))
+    return plan._replace(step=step, state=pulled)
 
 
 async def _from_state(plan: Plan) -> _Output | None:
@@ -256,7 +280,7 @@ async def _sources(step: Step, packed: archive.Archive, start: Start) -> _Output
     run = prepare(step, "sources", packed, step.request.source_arguments(), start)
     out = run.container.directory(OUT)
     async with build_errors(functools.partial(read_failure, step), step.request.workspace.root):
-        return _Output(out, await out.file("report.json").contents())
+        return _Output(out, await out.file("report.json").contents(), step.packages)
 
 
 async def _volume_key(request: BuildRequest) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_dagger_rust.builds import archive, base_archive, toolchains
-from pytest_dagger_rust.builds.execs import BuildRequest, Exec, Step, prepare
+from pytest_dagger_rust.builds.execs import BuildRequest, Exec, Step, fetched, prepare
 from pytest_dagger_rust.builds.source_tree import (
     included_entries,
     outside_paths,
@@ -15,6 +16,7 @@ from pytest_dagger_rust.builds.source_tree import (
     tree_base,
     without_excluded,
 )
+from pytest_dagger_rust.container import agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,26 +35,32 @@ class Volume(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A build that is ready to run: the sources are packed."""
+    """A build that is ready to run: the sources are packed, and the skeleton where there is anything to fetch."""
 
     step: Step
     volume: Volume
     outside: Sequence[str]
     dependencies: Exec | None
     packed: archive.Archive
+    skeleton: archive.Archive | None = None
     state: Pulled | None = None
 
 
-async def planned(request: BuildRequest, volume: Volume) -> Plan:
-    """Pack what a build is made from."""
+async def planned(request: BuildRequest, volume: Volume, *, is_fetched: bool = True) -> Plan:
+    """Pack what a build is made from, and have its packages fetched when they are asked for."""
     skeleton = request.workspace.skeleton()
     outside = outside_paths(request.workspace, skeleton)
     base, root = tree_base(request.workspace, outside)
     user, builder = await request.builder.user(), await with_toolchain(request)
-    step = Step(request, volume.name, base, root, user, builder)
+    nothing = agent.empty_directory(request.client, permissions=0o777)
+    step = Step(request, volume.name, base, root, user, builder, nothing)
     packed = pack_sources(step, outside, archives(request))
-    dependencies = _dependencies(step, skeleton, outside) if skeleton.has_dependencies else None
-    return Plan(step, volume, outside, dependencies, packed)
+    if not skeleton.has_dependencies:
+        return Plan(step, volume, outside, None, packed)
+    reduced = _packed_skeleton(step, skeleton, outside)
+    step = replace(step, packages=fetched(step, reduced)) if is_fetched else step
+    dependencies = prepare(step, "dependencies", reduced, request.dependency_arguments(skeleton))
+    return Plan(step, volume, outside, dependencies, packed, reduced if is_fetched else None)
 
 
 def archives(request: BuildRequest) -> Path | None:
@@ -70,7 +78,7 @@ def pack_sources(step: Step, outside: Sequence[str], cache: Path | None) -> arch
     return base_archive.pack_tree(entries, request.folder, cache)
 
 
-def _dependencies(step: Step, skeleton: Skeleton, outside: Sequence[str]) -> Exec:
+def _packed_skeleton(step: Step, skeleton: Skeleton, outside: Sequence[str]) -> archive.Archive:
     request = step.request
     sources = without_excluded(skeleton.sources, request.excludes, outside)
     verbatim = (Path(os.path.normpath(request.workspace.root / path)) for path in sources)
@@ -79,8 +87,7 @@ def _dependencies(step: Step, skeleton: Skeleton, outside: Sequence[str]) -> Exe
         *filter(None, (archive.disk_entry(step.base, path) for path in verbatim)),
         *(included_entries(request.workspace, request.excludes, step.base) if sources else ()),
     ]
-    packed = archive.pack(entries, request.folder)
-    return prepare(step, "dependencies", packed, request.dependency_arguments(skeleton))
+    return archive.pack(entries, request.folder)
 
 
 async def with_toolchain(request: BuildRequest) -> dagger.Container:

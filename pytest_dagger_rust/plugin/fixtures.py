@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import dagger
 
+    from pytest_dagger_rust.builds.access import BuildAccess
     from pytest_dagger_rust.builds.caches import Caches
     from pytest_dagger_rust.builds.options import CargoOptions
     from pytest_dagger_rust.builds.shared import SharedCache
@@ -134,6 +135,12 @@ def rust_cargo_options(pytestconfig: pytest.Config) -> CargoOptions:
 
 
 @pytest.fixture(scope="session")
+def rust_build_access(pytestconfig: pytest.Config) -> BuildAccess:
+    """The network, secrets and time that builds have; override this to choose them in code."""
+    return _settings(pytestconfig).access()
+
+
+@pytest.fixture(scope="session")
 def rust_test_options(
     pytestconfig: pytest.Config, rust_cargo_options: CargoOptions, rust_workspace: RustWorkspace
 ) -> CargoOptions:
@@ -161,6 +168,7 @@ def _rust_tests(  # pyright: ignore[reportUnusedFunction]
     rust_builder_container: dagger.Container,
     rust_test_container: dagger.Container,
     rust_source_excludes: Sequence[str],
+    rust_build_access: BuildAccess,
     _rust_caches: Caches,
 ) -> ListedTests:
     """The Rust tests of the workspace, built and listed."""
@@ -176,6 +184,7 @@ def _rust_tests(  # pyright: ignore[reportUnusedFunction]
             runner=rust_test_container,
             excludes=with_own_files(rust_source_excludes, pytestconfig, rust_workspace.root),
             caches=_rust_caches,
+            access=rust_build_access,
         )
         done(build)
         if runners := ", ".join(rust_workspace.runners):
@@ -265,6 +274,7 @@ def cached_rust_build_factory(
     rust_builder_container: dagger.Container,
     rust_runtime_container: dagger.Container,
     rust_source_excludes: Sequence[str],
+    rust_build_access: BuildAccess,
     _rust_caches: Caches,
 ) -> RustBuildFactory:
     """Builds with other cargo options in the same session: `await factory(features=["tls"])`, each built once."""
@@ -280,6 +290,7 @@ def cached_rust_build_factory(
         excludes=with_own_files(rust_source_excludes, pytestconfig, rust_workspace.root),
         observer=pytestconfig.stash[REPORTING_KEY].build_log,
         caches=_rust_caches,
+        access=rust_build_access,
         folder=pytestconfig.rootpath,
     )
 

@@ -24,6 +24,7 @@ _EXPECTED = {
     "cached_rust_build_factory": "pytest_dagger_rust.RustBuildFactory",
     "dagger_client": "dagger.Client",
     "rust_build": "pytest_dagger_rust.BlockingRustBuild",
+    "rust_build_access": "pytest_dagger_rust.BuildAccess",
     "rust_builder_container": "dagger.Container",
     "rust_builder_image": "builtins.str",
     "rust_cargo_options": "pytest_dagger_rust.CargoOptions",

@@ -8,18 +8,21 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from pytest_dagger_rust.builds.access import LONGEST, BuildAccess, check_reference, references
 from pytest_dagger_rust.builds.options import CargoOptions
 from pytest_dagger_rust.errors import ConfigurationError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-Kind = Literal["text", "list", "switch", "seconds", "count", "folder", "file", "choice"]
+Kind = Literal["text", "list", "switch", "seconds", "count", "folder", "file", "choice", "reference"]
 
 _TAKES = {
     "builder_image": "the name of an image",
     "runtime_image": "the name of an image",
     "build_env": "NAME=VALUE pairs",
+    "secrets": "NAME=REFERENCE pairs",
+    "reference": "a reference such as env://NAME or file://PATH",
     "text": "one name",
     "list": "names",
     "switch": "true or false",
@@ -38,6 +41,8 @@ _METAVARS = {
     "profile": "PROFILE",
     "target": "TRIPLE",
     "build_env": "NAME=VALUE",
+    "secrets": "NAME=REFERENCE",
+    "ssh_agent": "SOCKET",
     "source_excludes": "PATTERN",
     "source_includes": "PATH",
     "tests_alone": "PATTERN",
@@ -131,7 +136,7 @@ class Setting:
     @property
     def is_secret(self) -> bool:
         """Whether its value may be a secret: no message has it, not even a part."""
-        return self.name in {"build_env", "env"}
+        return self.name in {"build_env", "env", "secrets", "git_credentials"}
 
     @property
     def dest(self) -> str:
@@ -168,6 +173,23 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("profile", "text", "cargo profile to build with", "dev"),
     Setting("target", "text", "target triple to build for (default: the builder image's)"),
     Setting("build_env", "list", "NAME=VALUE pairs for cargo, rustc and build scripts", (), old_name="env"),
+    Setting(
+        "build_network",
+        "choice",
+        "when builds may use the network: always, as with cargo, or only to fetch packages",
+        "always",
+        ("always", "fetch"),
+    ),
+    Setting("build_timeout", "seconds", "longest time a call of cargo may take, in seconds", LONGEST),
+    Setting(
+        "secrets", "list", "variables for fetching packages only, as NAME=env://OTHER or NAME=file://PATH", ()
+    ),
+    Setting(
+        "git_credentials",
+        "reference",
+        "reference to lines such as https://user:token@host, for fetching packages only",
+    ),
+    Setting("ssh_agent", "text", "socket of an SSH agent for fetching packages only, as env://SSH_AUTH_SOCK"),
     Setting("locked", "switch", "fail if Cargo.lock is missing or out of date, like cargo's --locked"),
     Setting("offline", "switch", "build without network, like cargo's --offline", default=False),
     Setting("source_excludes", "list", "patterns of files and folders that no build needs", ()),
@@ -277,6 +299,16 @@ class Settings:
             **{option: _cargo_value(name, self[name]) for name, option in _CARGO_OPTIONS.items()}
         )
 
+    def access(self) -> BuildAccess:
+        """Return what builds may use besides their sources."""
+        values: dict[str, Any] = {option: self[name] for name, option in _ACCESS.items()}
+        return BuildAccess(**{**values, "secrets": references(self["secrets"])})
+
+
+_ACCESS = {"build_network": "network", "build_timeout": "timeout"} | {
+    name: name for name in ("secrets", "git_credentials", "ssh_agent")
+}
+
 
 def resolve(options: Mapping[str, Any], environ: Mapping[str, str], ini: Mapping[str, Any]) -> Settings:
     """Choose each setting's value: option over environment variable over ini over default.
@@ -327,6 +359,8 @@ def _read(setting: Setting, value: Any, source: str) -> Any:
         if option := _CARGO_OPTIONS.get(setting.name):
             checked: dict[str, Any] = {option: _cargo_value(setting.name, read)}
             CargoOptions(**checked)
+        if setting.name == "secrets":
+            BuildAccess(secrets=references(read))
     except ConfigurationError as error:
         reason = str(error).removeprefix("CargoOptions: ")
         wrong = "" if setting.is_secret else f" is {value!r}"
@@ -403,6 +437,11 @@ def _choice(setting: Setting, value: Any) -> str:
     return str(value)
 
 
+def _reference(_: Setting, value: Any) -> str:
+    check_reference("its value", str(value).strip())
+    return str(value).strip()
+
+
 _READERS: dict[Kind, Callable[[Setting, Any], Any]] = {
     "text": _text,
     "list": _list,
@@ -412,4 +451,5 @@ _READERS: dict[Kind, Callable[[Setting, Any], Any]] = {
     "folder": _path,
     "file": _path,
     "choice": _choice,
+    "reference": _reference,
 }

@@ -80,7 +80,8 @@ class Stream:
 class AgentReport:
     """What the agent says of a run.
 
-    `not_started` is the reason why there was none; `is_lost` says that the process that watched it was ended.
+    `not_started` is the reason why there was none; `is_lost` says that the process that watched it was ended;
+    `had_too_many`, that it was ended because it had more processes than it may.
     `files` and `missing` have the content of each output, or the reason why there is none, by the output's number and
     the path below it, which is empty for the output itself.
     """
@@ -90,6 +91,7 @@ class AgentReport:
     is_lost: bool = False
     seconds: float = 0.0
     timed_out: bool = False
+    had_too_many: bool = False
     stdout: Stream = field(default_factory=Stream)
     stderr: Stream = field(default_factory=Stream)
     files: dict[tuple[int, str], bytes] = field(default_factory=dict[tuple[int, str], bytes])
@@ -143,7 +145,7 @@ def read(file: BinaryIO, size: int, outputs: int = 0) -> AgentReport:
 
 def _check(report: AgentReport, seen: set[bytes], outputs: int) -> None:
     whole = {b"s", b"t", b"o", b"e"}
-    if seen - {b"k"} not in (whole, {b"f"}, {b"l"}):
+    if seen - {b"k", b"p"} not in (whole, {b"f"}, {b"l"}):
         msg = f"it has the frames {sorted(seen)}"
         raise FrameError(msg)
     for number, path in (*report.files, *report.missing):
@@ -178,6 +180,10 @@ def _read_seconds(report: AgentReport, payload: Payload) -> None:
 
 def _read_timeout(report: AgentReport, _: Payload) -> None:
     report.timed_out = True
+
+
+def _read_too_many(report: AgentReport, _: Payload) -> None:
+    report.had_too_many = True
 
 
 def _read_stdout(report: AgentReport, payload: Payload) -> None:
@@ -220,6 +226,7 @@ _READERS: dict[bytes, Callable[[AgentReport, Payload], None]] = {
     b"f": _read_not_started,
     b"t": _read_seconds,
     b"k": _read_timeout,
+    b"p": _read_too_many,
     b"o": _read_stdout,
     b"e": _read_stderr,
     b"F": _read_output,

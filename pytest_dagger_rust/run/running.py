@@ -28,6 +28,8 @@ OUTPUT_LIMIT = 64 * 1024 * 1024
 
 # Standard input up to this size travels in the query itself.
 _SHORT = 64 * 1024
+# Seconds of a run that is not given another limit.
+LONGEST = 3600.0
 STDIN = "/pytest-dagger-rust-stdin"
 
 
@@ -156,7 +158,8 @@ def _tail_of(lines: int, name: str, data: bytes, dropped: int) -> Iterator[str]:
 class RunFailedError(DaggerRustError):
     """A program did not do what the test requires of it; `result` is what it did.
 
-    With `check=True` it did not exit with 0, or did not write an output; for `json` its output is not JSON.
+    With `check=True` it did not exit with 0, or did not write an output; for `json` its output is not JSON. In any case
+    it did not have more than `processes` at once.
     """
 
     def __init__(self, result: RunResult, reason: str = "") -> None:
@@ -176,7 +179,8 @@ class RunOptions(SetupOptions, total=False):
     """The keyword arguments of a run.
 
     `stdin` is text or bytes. `outputs` are absolute paths of files and folders to read back into `result.files`.
-    `timeout` is in seconds. `check` raises RunFailedError unless the program exits with 0 and wrote all outputs.
+    `timeout` is in seconds, by default an hour; None is no limit. `check` raises RunFailedError unless the program
+    exits with 0 and wrote all outputs.
     """
 
     stdin: str | bytes
@@ -191,7 +195,7 @@ class RunRequest(Setup):
 
     stdin: str | bytes = b""
     outputs: Sequence[str] = ()
-    timeout: float | None = None
+    timeout: float | None = LONGEST
     check: bool = False
 
 
@@ -223,6 +227,8 @@ def finished(request: RunRequest, report: AgentReport, *, in_sandbox: bool = Fal
     transcript.add_run(shlex.join(request.command), result.summary(lines=20))
     if result.timed_out:
         raise RunTimeoutError(result, request.timeout or 0)
+    if report.had_too_many:
+        raise RunFailedError(result, f"stopped because it had more than {request.processes} processes: ")
     if request.check:
         _require_success(request, result)
     return result
@@ -256,6 +262,7 @@ def _command(request: RunRequest, stdin: str) -> list[str]:
         folder=request.cwd,
         stdin=stdin,
         output=list(request.outputs),
+        **request.limits("refused"),
     )
 
 

@@ -11,7 +11,7 @@ import io
 import os
 import shlex
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -151,6 +151,7 @@ class SandboxRunner:
         if request.services:
             msg = "run: services cannot be added to a container that runs already; pass them to sandbox(services=...)."
             raise ConfigurationError(msg)
+        request = _limited(request, self._setup)
         data = _encoded(request)
         tunnel = await self._connected()
         return finished(request, await self._report(tunnel, request, data), in_sandbox=True)
@@ -231,6 +232,20 @@ class SandboxRunner:
             await agent.kill(container)
 
 
+def _limited(request: RunRequest, setup: Setup) -> RunRequest:
+    """Return a request that may use no more than any run of its sandbox may."""
+
+    def least(one: int | None, other: int | None) -> int | None:
+        return min((number for number in (one, other) if number is not None), default=None)
+
+    return replace(
+        request,
+        network=request.network and setup.network,
+        memory=least(request.memory, setup.memory),
+        processes=least(request.processes, setup.processes),
+    )
+
+
 def _ended(name: str, reason: str) -> str:
     return (
         f"{name}: its sandbox ended while it ran: {reason}.\n"
@@ -287,6 +302,7 @@ def _words(request: RunRequest) -> list[str]:
         timeout=request.timeout and f"{request.timeout:g}",
         folder=request.cwd,
         output=list(request.outputs),
+        **request.limits("refused"),
         env=[f"{name}={value}" for name, value in (request.env or {}).items()],
     )
     # The agent calls itself.

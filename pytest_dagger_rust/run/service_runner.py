@@ -114,6 +114,7 @@ class ServiceRunner:
             folder=request.cwd,
             health=request.health,
             port=list(self._service.ports),
+            **request.limits("listening"),
         )
 
     def _heard(self, kind: bytes, payload: bytes) -> None:

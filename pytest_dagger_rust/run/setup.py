@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _CONTENT = "A str is the content itself, a Path is a file of this machine."
 _LONGEST_PATH = 4096
 
+# More processes than any program under test has at once.
+MOST_PROCESSES = 4096
+
 
 class Bound(Protocol):
     """What other containers reach by a name: a service of this package."""
@@ -40,13 +43,18 @@ class SetupOptions(TypedDict, total=False):
 
     `env` is added to the image's variables. `files` maps absolute paths in the container to their content: a str is the
     text itself, bytes are the content, and a `Path` is a file or folder of this machine. `services` maps names to the
-    services that the program reaches by them. `cwd` is the folder to start in.
+    services that the program reaches by them. `cwd` is the folder to start in. Without `network`, the kernel refuses
+    the program, and all it starts, sockets for a network. `memory` is how many bytes of data each of its processes may
+    have, and `processes` how many there may be at once; None is no limit.
     """
 
     env: Mapping[str, str]
     files: Mapping[str, FileContent]
     services: Mapping[str, Bound | dagger.Service]
     cwd: str | None
+    network: bool
+    memory: int | None
+    processes: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +66,14 @@ class Setup:
     files: Mapping[str, FileContent] | None = None
     services: Mapping[str, Bound | dagger.Service] | None = None
     cwd: str | None = None
+    network: bool = True
+    memory: int | None = None
+    processes: int | None = MOST_PROCESSES
+
+    def limits(self, left: str) -> dict[str, str | int | None]:
+        """Return the agent's options for what the program may use; `left` is what is left without a network."""
+        network = None if self.network else left
+        return {"network": network, "memory": self.memory, "processes": self.processes}
 
 
 @dataclass(frozen=True)
@@ -97,6 +113,9 @@ def check_setup(setup: Setup, *, relative: bool = False) -> None:
         if not isinstance(argument, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"{name}: arguments must be str: got {argument!r}. {_instead(argument)}")
     check_variables(f"{name}: env", setup.env or {})
+    for what, value in (("memory", setup.memory), ("processes", setup.processes)):
+        if value is not None and (type(value) is not int or value < 1):
+            raise ConfigurationError(f"{name}: {what} must be a number of 1 or more: got {value!r}.")
     _check_files(f"{name}: files", setup.files or {}, relative=relative)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pytest_dagger_rust.builds.access import BuildAccess
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.builds.execs import VOLUME, BuildRequest
 from pytest_dagger_rust.builds.pipeline import run_build
@@ -84,6 +85,7 @@ async def build_tests(
     runner: dagger.Container | None = None,
     excludes: Sequence[str] = (),
     caches: Caches | None = None,
+    access: BuildAccess | None = None,
 ) -> RustTestBuild:
     """Build the tests of the selected packages in `builder`, as `cargo test` does.
 
@@ -102,6 +104,7 @@ async def build_tests(
             tuple(excludes),
             Path(folder),
             caches or Caches(),
+            access or BuildAccess(),
             tests=True,
         )
         made = await run_build(request, started)

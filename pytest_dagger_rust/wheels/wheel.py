@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     import dagger
 
+    from pytest_dagger_rust.builds.access import BuildAccess
     from pytest_dagger_rust.builds.caches import Caches
     from pytest_dagger_rust.builds.options import CargoOptions
     from pytest_dagger_rust.builds.report import BuildReport
@@ -99,6 +100,7 @@ class WheelRequest:
     runtime: dagger.Container
     excludes: tuple[str, ...]
     caches: Caches | None
+    access: BuildAccess | None = None
 
     def member(self) -> Package:
         """Return the wheel's package.
@@ -140,6 +142,7 @@ async def build_wheel(request: WheelRequest) -> Wheel:
         runtime=request.runtime,
         excludes=request.excludes,
         caches=request.caches,
+        access=request.access,
     )
     made = await _packed(request, built, builder, folder)
     (name,) = await made.entries()
@@ -214,11 +217,10 @@ async def _packed(
                 **toolchains.choice(request.workspace, request.options, base),
             }
         )
-        # A volume of another owner is another volume.
-        packages, user = request.client.cache_volume("pytest-dagger-rust-packages"), await builder.user()
+        user = await builder.user()
         container = (
             (await _with_maturin(request, builder, program, Path(scratch)))
-            .with_mounted_cache(PACKAGES, packages, owner=user)
+            .with_mounted_directory(PACKAGES, built.packages)
             .with_mounted_directory(OUT, agent.empty_directory(request.client), owner=user)
             .with_mounted_file(f"{INPUT}/{tree.path.name}", request.client.host().file(str(tree.path)))
             .with_mounted_file(library, built.file(shared[0]))

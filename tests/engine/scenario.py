@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_dagger_rust import CargoOptions, RustWorkspace, build
+from pytest_dagger_rust import BuildAccess, CargoOptions, RustWorkspace, build
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.rust_tests.build import build_tests
 
@@ -32,6 +32,7 @@ class Scenario:
     runtime: dagger.Container
     options: CargoOptions = field(default_factory=CargoOptions)
     caches: Caches = field(default_factory=Caches)
+    access: BuildAccess = field(default_factory=BuildAccess)
 
     def write(self, files: Mapping[str, str], mtime: float | None = None) -> None:
         """Write files, given by path and text, dated to `mtime` where it is given."""
@@ -74,6 +75,7 @@ class Scenario:
             runtime=self.runtime,
             engine=self.engine,
             caches=self.caches,
+            access=self.access,
         )
 
     def reasons(self, **changes: Any) -> dict[str, str]:

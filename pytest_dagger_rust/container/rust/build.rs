@@ -18,6 +18,7 @@ use crate::failure::{At, Failure, Outcome, DEPENDENCIES_NEEDED, NOT_PROVED, OWN}
 use crate::files;
 use crate::json::{self, Value};
 use crate::messages::{self, Artifact, Said};
+use crate::network::Network;
 use crate::options::Options;
 use crate::outputs;
 use crate::proofs::{self, prove, Places};
@@ -26,7 +27,7 @@ use crate::sets::{self, bytes, Set};
 use crate::sync::{apply, sync, Inputs};
 use crate::tree;
 use crate::volume::{join, relative, started, Volume, MOST_DEPENDENCIES};
-use crate::{failed, offline, packages, state, toolchain};
+use crate::{failed, fetch, offline, packages, state, toolchain};
 
 /// To be raised when the format of the report changes.
 const FORMAT: u64 = 1;
@@ -35,7 +36,7 @@ const LARGEST: u64 = 1 << 30;
 
 /// `agent dependencies OPTIONS -- build [flags...]` and `agent build OPTIONS -- build|test [flags...]`
 ///
-/// --volume, --packages, --out   the cache volumes, and the folder for what leaves
+/// --volume, --packages, --out   the cache volume, the fetched packages, and the folder for what leaves
 /// --archive, --digest, --base   the sources
 /// --root                        the workspace's root, relative to the tree
 /// --lock                        the lock file, relative to the tree: it may lie elsewhere than in the root
@@ -46,6 +47,8 @@ const LARGEST: u64 = 1 << 30;
 /// --state                       what another volume had, for one that is still empty
 /// --skipped                     names the dependency build that is skipped
 /// --marker                      what every stub has in it
+/// --network                     "refused" takes the network from cargo and all it starts
+/// --timeout                     how many seconds a call of cargo may take
 /// --toolchain                   a file with the name of rustup's toolchain to use
 /// --toolchain-folder            a toolchain in the tree
 pub const OPTIONS: &[&str] = &[
@@ -65,6 +68,8 @@ pub const OPTIONS: &[&str] = &[
     "state",
     "skipped",
     "marker",
+    "network",
+    "timeout",
     "toolchain",
     "toolchain-folder",
 ];
@@ -282,7 +287,7 @@ impl<'a> Build<'a> {
     }
 
     /// Cargo itself may have changed the lock file: a build begins with the user's, or where there is none with the one
-    /// that the dependencies were compiled from.
+    /// that the packages were fetched for.
     fn restore_lock(&mut self) -> Outcome<()> {
         let tree = self.volume.tree();
         if let Some(entry) = self.inputs.index.get(&self.lock).copied() {
@@ -293,9 +298,9 @@ impl<'a> Build<'a> {
             }
             return Ok(());
         }
-        let Some(folder) = &self.restored else { return Ok(()) };
-        let (from, to) = (folder.join("Cargo.lock"), self.lock_path());
         let there = |path: &Path| files::read_if_there(path, LARGEST);
+        let (fetched, to) = (self.options.path("packages")?.join(fetch::LOCK), self.lock_path());
+        let from = self.restored.as_ref().map_or(fetched, |folder| folder.join("Cargo.lock"));
         match there(&from).at(&from)? {
             Some(text) if there(&to).ok().flatten().as_ref() != Some(&text) => {
                 let above = to.parent().unwrap_or(&self.root);
@@ -321,10 +326,12 @@ impl<'a> Build<'a> {
             variables = self.rustdoc("")?;
             variables.extend(self.recorders(&words)?);
         }
-        let mut status = cargo::run(self.cargo(&words, variables), &mut self.transcript)?;
+        let limit = cargo::limit(self.options)?;
+        let mut status = cargo::run(self.cargo(&words, variables)?, &mut self.transcript, limit)?;
         if status.success() && self.is_test() {
             if let Some(words) = self.doctest_words(&words) {
-                status = cargo::run(self.cargo(&words, self.rustdoc("doctests")?), &mut self.transcript)?;
+                let command = self.cargo(&words, self.rustdoc("doctests")?)?;
+                status = cargo::run(command, &mut self.transcript, limit)?;
             }
         }
         self.volume.strike_clock()?;
@@ -335,7 +342,7 @@ impl<'a> Build<'a> {
         Err(failed::keep(&self.volume, &self.id, &self.transcript, status)?)
     }
 
-    fn cargo(&self, words: &[OsString], more: Vec<(OsString, OsString)>) -> Command {
+    fn cargo(&self, words: &[OsString], more: Vec<(OsString, OsString)>) -> Outcome<Command> {
         let mut command = cargo::command(OsStr::new("cargo"));
         let (subcommand, flags) =
             words.split_first().map_or((OsString::new(), &[][..]), |(word, rest)| (word.clone(), rest));
@@ -349,7 +356,8 @@ impl<'a> Build<'a> {
             // Of a path on the host's machine, it has been found out where it is here.
             command.env(LOCK_VARIABLE, self.lock_path());
         }
-        command
+        Network::of(self.options)?.limit(&mut command)?;
+        Ok(command)
     }
 
     fn is_test(&self) -> bool {

@@ -6,14 +6,18 @@
 #![allow(dead_code)] // Some modules are used by both halves.
 mod build;
 mod cargo;
+mod credentials;
 mod dep_info;
 mod descendants;
 mod failed;
 mod failure;
+mod fetch;
 mod files;
 mod index;
 mod json;
+mod locked;
 mod messages;
+mod network;
 mod offline;
 mod options;
 mod outputs;
@@ -38,8 +42,10 @@ use subcommands::{called, ended, Subcommand};
 
 const SUBCOMMANDS: &[Subcommand] = &[
     ("build", build::OPTIONS, build::build),
+    ("credential", credentials::OPTIONS, credentials::main),
     ("dependencies", build::OPTIONS, build::dependencies),
     ("failure", failed::OPTIONS, failed::main),
+    ("fetch", fetch::OPTIONS, fetch::main),
     ("find", wheel::FIND_OPTIONS, wheel::find),
     ("record", record::OPTIONS, record::main),
     ("state", state::OPTIONS, state::copy_out),

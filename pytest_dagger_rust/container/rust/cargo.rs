@@ -4,14 +4,17 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{channel, Sender};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{channel, RecvTimeoutError, Sender};
+use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::descendants::kill_descendants;
-use crate::failure::{Failure, Outcome, OWN};
+use crate::descendants::{descendants, kill_all, kill_descendants};
+use crate::failure::{Failure, Outcome, OWN, TIMED_OUT};
 use crate::files;
 use crate::messages::{self, Message};
+use crate::options::Options;
 
 /// A line that is longer is no message of cargo's, and standard error is kept up to so many bytes of its end.
 const LONGEST_LINE: usize = 16 << 20;
@@ -50,14 +53,24 @@ pub fn command(program: &OsStr) -> Command {
     command
 }
 
-/// Runs cargo to its end, and adds what it says to the transcript.
-pub fn run(mut command: Command, transcript: &mut Transcript) -> Outcome<ExitStatus> {
+/// Returns the time limit of --timeout for a call of cargo, None where there is none.
+pub fn limit(options: &Options) -> Outcome<Option<Duration>> {
+    let given = options.numbers("timeout")?.pop().filter(|seconds: &f64| *seconds > 0.0);
+    given.map(Duration::try_from_secs_f64).transpose().map_err(|error| format!("--timeout: {error}").into())
+}
+
+/// Runs cargo to its end or for as long as it may take, and adds what it says to the transcript.
+pub fn run(
+    mut command: Command,
+    transcript: &mut Transcript,
+    limit: Option<Duration>,
+) -> Outcome<ExitStatus> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let program = command.get_program().to_os_string();
     let child = command.spawn().map_err(|error| not_started(&program, &error))?;
     let clock = Clock::default();
     let (sender, events) = channel();
-    let status = collect(child, sender, &clock);
+    let (status, is_over) = collect(child, sender, &clock, limit);
     let mut size = 0;
     for event in events {
         match event {
@@ -75,7 +88,18 @@ pub fn run(mut command: Command, transcript: &mut Transcript) -> Outcome<ExitSta
     if size > MOST_MESSAGES {
         return Err(Failure::new(OWN, format!("cargo's messages have more than {} MB", MOST_MESSAGES >> 20)));
     }
-    status.join().map_err(|_| Failure::new(OWN, "cargo's end was missed"))?
+    let status = status.join().map_err(|_| Failure::new(OWN, "cargo's end was missed"))?;
+    match limit {
+        Some(limit) if is_over.load(Ordering::SeqCst) => Err(too_long(limit, transcript)),
+        _ => status,
+    }
+}
+
+fn too_long(limit: Duration, transcript: &Transcript) -> Failure {
+    let last =
+        transcript.starts.last().map(|(package, _)| format!(", after it had begun to compile {package}"));
+    let seconds = limit.as_secs_f64();
+    Failure::new(TIMED_OUT, format!("cargo was stopped after {seconds} s{}", last.unwrap_or_default()))
 }
 
 fn not_started(program: &OsStr, error: &io::Error) -> Failure {
@@ -110,7 +134,8 @@ fn collect(
     mut child: Child,
     sender: Sender<Event>,
     clock: &Clock,
-) -> thread::JoinHandle<Outcome<ExitStatus>> {
+    limit: Option<Duration>,
+) -> (thread::JoinHandle<Outcome<ExitStatus>>, Arc<AtomicBool>) {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (messages, time) = (sender.clone(), clock.clone());
     thread::spawn(move || {
@@ -132,11 +157,29 @@ fn collect(
             }
         });
     });
-    thread::spawn(move || {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let ended = limit.map(|limit| end_after(limit, is_over.clone()));
+    let waiting = thread::spawn(move || {
         let status = child.wait().map_err(|error| Failure::new(OWN, format!("cargo: {error}")));
+        drop(ended);
         kill_descendants()?;
         status
-    })
+    });
+    (waiting, is_over)
+}
+
+/// Ends cargo and all it has started after a time, unless what is returned is dropped before.
+fn end_after(limit: Duration, is_over: Arc<AtomicBool>) -> Sender<()> {
+    let (ended, end) = channel::<()>();
+    thread::spawn(move || {
+        let mut left = limit;
+        while end.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
+            is_over.store(true, Ordering::SeqCst);
+            kill_all(&descendants());
+            left = Duration::from_millis(50);
+        }
+    });
+    ended
 }
 
 /// A pipe, of which std says that it might not be there.
@@ -293,8 +336,20 @@ mod tests {
         command.args(["-c", "setsid sh -c 'sleep 600 & sleep 600' & echo '{\"reason\":\"x\"}'"]);
         let mut transcript = Transcript::default();
         let began = Instant::now();
-        assert!(run(command, &mut transcript).unwrap().success());
+        assert!(run(command, &mut transcript, None).unwrap().success());
         assert!(began.elapsed().as_secs() < 60);
         assert_eq!(transcript.messages.len(), 1);
+    }
+
+    #[test]
+    fn a_call_that_takes_too_long_ends_with_all_it_has_started() {
+        crate::descendants::protect().unwrap();
+        let mut command = command(OsStr::new("sh"));
+        command.args(["-c", "setsid sh -c 'sleep 600 & sleep 600' & sleep 600"]);
+        let (began, limit) = (Instant::now(), Some(Duration::from_millis(200)));
+        let failure = run(command, &mut Transcript::default(), limit).unwrap_err();
+        assert_eq!((failure.code, &*failure.message), (TIMED_OUT, "cargo was stopped after 0.2 s"));
+        assert!(began.elapsed().as_secs() < 60);
+        assert_eq!(descendants(), []);
     }
 }

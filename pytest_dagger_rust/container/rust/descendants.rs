@@ -73,7 +73,7 @@ pub fn kill_descendants() -> Outcome<()> {
 pub fn kill_until(childless: &Receiver<()>) -> Outcome<()> {
     let deadline = Instant::now() + RESISTANCE;
     loop {
-        let found = descendants_of(std::process::id() as i32);
+        let found = descendants();
         kill_all(&found);
         if childless.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
             return Ok(());
@@ -114,6 +114,11 @@ pub fn kill_descendants_of(process: i32) {
         kill_all(&found);
         thread::sleep(LOOK);
     }
+}
+
+/// Returns all descendants of this process.
+pub fn descendants() -> Vec<i32> {
+    descendants_of(std::process::id() as i32)
 }
 
 /// Returns all processes that a process is the parent of, or their parent, and so on.

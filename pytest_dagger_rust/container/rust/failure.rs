@@ -12,6 +12,8 @@ pub const SOURCES_CHANGED: i32 = 95;
 pub const NOT_PROVED: i32 = 96;
 /// There are no compiled dependencies to start from.
 pub const DEPENDENCIES_NEEDED: i32 = 97;
+/// Cargo took longer than it may.
+pub const TIMED_OUT: i32 = 98;
 /// Cargo failed; what it said is kept on the volume.
 pub const CARGO_FAILED: i32 = 101;
 

@@ -1,4 +1,4 @@
-//! Downloaded packages lie on a volume; cargo's configuration and credentials stay the image's own.
+//! Packages lie in a folder of the agent's; cargo's configuration and credentials stay the image's own.
 use std::env;
 use std::fs;
 use std::io::ErrorKind;
@@ -25,11 +25,12 @@ fn unusable(home: &Path, error: &std::io::Error) -> Failure {
     Failure::new(OWN, message)
 }
 
-/// Has cargo's home use the volume, for all that the image does not have itself.
-pub fn share(volume: &Path) -> Outcome<()> {
+/// Has cargo's home use a folder, for all that the image does not have itself.
+pub fn share(folder: &Path) -> Outcome<()> {
     let home = home();
-    for folder in [&volume.join("registry"), &volume.join("git")] {
-        fs::create_dir_all(folder).at(folder)?;
+    for name in ["registry", "git"] {
+        let place = folder.join(name);
+        fs::create_dir_all(&place).at(&place)?;
     }
     fs::create_dir_all(&home).map_err(|error| unusable(&home, &error))?;
     for name in SHARED {
@@ -37,7 +38,7 @@ pub fn share(volume: &Path) -> Outcome<()> {
         // One with something in it stays.
         let _ = fs::remove_dir(&place);
         if files::status(&place).at(&place)?.is_none() {
-            match symlink(volume.join(name), &place) {
+            match symlink(folder.join(name), &place) {
                 // Another build with the same home was faster.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 done => done.map_err(|error| unusable(&home, &error))?,

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use crate::descendants::{kill_all, kill_until, reap};
 use crate::failure::Outcome;
+use crate::limits;
+use crate::network::Network;
 use crate::options::Options;
 
 const SIGKILL: i32 = 9;
@@ -33,8 +35,9 @@ extern "C" {
     fn kill(pid: i32, signal: i32) -> i32;
 }
 
-/// Returns the command of a subcommand's program, to be started in its --folder with its --env.
-pub fn command(options: &Options) -> Result<Command, String> {
+/// Returns the command of a subcommand's program, to be started in its --folder with its --env, --memory
+/// and --network.
+pub fn command(options: &Options) -> Outcome<Command> {
     let (program, arguments) = options.program()?;
     let mut command = Command::new(program);
     command.args(arguments);
@@ -48,6 +51,8 @@ pub fn command(options: &Options) -> Result<Command, String> {
     if let Some(folder) = options.optional("folder") {
         command.current_dir(folder);
     }
+    limits::memory(options, &mut command)?;
+    Network::of(options)?.limit(&mut command)?;
     Ok(command)
 }
 

@@ -10,14 +10,16 @@ use crate::capture::{Capture, Keep, Kept};
 use crate::descendants::protect;
 use crate::failure::{At, Outcome};
 use crate::frames::{self, END};
+use crate::limits::Watch;
 use crate::options::Options;
 use crate::output_files::{self, Taken};
 use crate::place::Place;
 use crate::process::{command, described, grouped, Event, Running};
 
 /// `agent run --result FOLDER --limit BYTES [--timeout SECONDS] [--folder FOLDER] [--stdin FILE] [--output PATH]...
-/// [--env NAME=value]... -- program`
-pub const OPTIONS: &[&str] = &["result", "limit", "timeout", "folder", "stdin", "output", "env"];
+/// [--env NAME=value]... [--network refused] [--memory BYTES] [--processes NUMBER] -- program`
+pub const OPTIONS: &[&str] =
+    &["result", "limit", "timeout", "folder", "stdin", "output", "env", "network", "memory", "processes"];
 
 /// In place of a folder: the result goes to standard output, which the program has not.
 const STDOUT: &str = "-";
@@ -42,7 +44,8 @@ pub fn main(options: &Options) -> Outcome<()> {
         command.stdin(File::open(stdin).at(stdin.as_ref())?);
     }
     let timeout = seconds(options)?;
-    let run = Run { command, timeout, keep: Keep { head: options.number("limit")?, tail: 0 } };
+    let keep = Keep { head: options.number("limit")?, tail: 0 };
+    let run = Run { command, timeout, keep, processes: options.numbers("processes")?.pop() };
     let report = run.report()?;
     let outputs: Vec<PathBuf> = options.all("output").into_iter().map(PathBuf::from).collect();
     let limit = timeout.map_or(LONGEST, |timeout| timeout.clamp(SHORTEST, LONGEST));
@@ -68,6 +71,8 @@ pub struct Run {
     pub command: Command,
     pub timeout: Option<Duration>,
     pub keep: Keep,
+    /// As many as there may be at once.
+    pub processes: Option<usize>,
 }
 
 /// What a program did.
@@ -79,6 +84,7 @@ pub enum Report {
 pub struct Ended {
     pub status: ExitStatus,
     has_timed_out: bool,
+    had_too_many: bool,
     seconds: Duration,
     stdout: Kept,
     stderr: Kept,
@@ -96,20 +102,22 @@ impl Run {
         let stdout = Capture::start(child.stdout.take().unwrap(), self.keep);
         let stderr = Capture::start(child.stderr.take().unwrap(), self.keep);
         let running = Running::new(child);
+        let watch = Watch::start(self.processes);
         let (status, has_timed_out) = match running.event(self.timeout) {
             Some(Event::Ended(status)) => (status, false),
             _ => (running.end(GRACE), true),
         };
         let seconds = started.elapsed();
         running.kill_rest()?;
+        let had_too_many = watch.is_some_and(Watch::end);
         let (stdout, stderr) = (stdout.finish(), stderr.finish());
-        Ok(Report::Ended(Ended { status, has_timed_out, seconds, stdout, stderr }))
+        Ok(Report::Ended(Ended { status, has_timed_out, had_too_many, seconds, stdout, stderr }))
     }
 }
 
 impl Report {
     pub fn is_success(&self) -> bool {
-        matches!(self, Report::Ended(ended) if ended.status.success() && !ended.has_timed_out)
+        matches!(self, Report::Ended(ended) if ended.status.success() && !ended.has_timed_out && !ended.had_too_many)
     }
 
     /// Writes the whole result; `run/results.py` reads it.
@@ -130,6 +138,9 @@ impl Ended {
         frames::write(to, b't', &[&(self.seconds.as_nanos() as u64).to_be_bytes()])?;
         if self.has_timed_out {
             frames::write(to, b'k', &[])?;
+        }
+        if self.had_too_many {
+            frames::write(to, b'p', &[])?;
         }
         write_stream(to, b'o', &self.stdout)?;
         write_stream(to, b'e', &self.stderr)

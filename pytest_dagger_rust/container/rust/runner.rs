@@ -10,6 +10,8 @@ mod failure;
 mod frames;
 mod host;
 mod jobs;
+mod limits;
+mod network;
 mod options;
 mod output_files;
 mod place;

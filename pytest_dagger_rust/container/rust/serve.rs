@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::descendants::protect;
 use crate::failure::Outcome;
 use crate::host::Host;
+use crate::limits::Watch;
 use crate::options::Options;
 use crate::process::{command, described, grouped, pipe, Event, Running, LEFTOVER};
 use crate::tunnel::{dial, wait_for_client};
@@ -27,13 +28,15 @@ const IDLE: usize = 4;
 const LAST_WORD: Duration = Duration::from_millis(30);
 
 /// `agent serve --socket SOCKET --grace SECONDS [--folder FOLDER] [--health PATH] [--port PORT]...
-/// [--env NAME=value]... -- program`
-pub const OPTIONS: &[&str] = &["socket", "grace", "folder", "health", "port", "env"];
+/// [--env NAME=value]... [--network listening] [--memory BYTES] [--processes NUMBER] -- program`
+pub const OPTIONS: &[&str] =
+    &["socket", "grace", "folder", "health", "port", "env", "network", "memory", "processes"];
 
 pub fn main(options: &Options) -> Outcome<()> {
     protect()?;
     let grace = Duration::from_secs_f64(options.number("grace")?);
     let health = options.text("health")?.to_string();
+    let _watch = Watch::start(options.numbers("processes")?.pop());
     serve(options.text("socket")?, grouped(command(options)?), health, options.numbers("port")?, grace)
 }
 

@@ -158,7 +158,7 @@ impl<'a> Scheduler<'a> {
         let mut command = Command::new(job.words[0]);
         command.args(&job.words[1..]).current_dir(job.folder).stdin(Stdio::null());
         command.env_clear().envs(job.env.iter().map(|(name, value)| (name, value)));
-        Run { command: grouped(command), timeout: self.timeout, keep: self.keep }
+        Run { command: grouped(command), timeout: self.timeout, keep: self.keep, processes: None }
     }
 
     fn listen(&mut self) -> Outcome<()> {

@@ -302,7 +302,8 @@ fn numbered(line: &[u8], last: Generation) -> Option<(Generation, &[u8])> {
     (number <= last).then_some((number, &line[blank + 1..]))
 }
 
-fn locked(path: &Path) -> Outcome<File> {
+/// Waits until nobody else has the lock; it lasts as long as the file is open.
+pub fn locked(path: &Path) -> Outcome<File> {
     if files::status(path).at(path)?.is_some_and(|found| !found.is_file()) {
         files::remove(path).at(path)?;
     }

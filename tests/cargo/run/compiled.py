@@ -25,7 +25,7 @@ _NOBODY = 65534
 
 
 @functools.cache
-def _as_another() -> dict[str, Any]:
+def as_another() -> dict[str, Any]:
     """Return what has a process run as another user than root."""
     return {"user": _NOBODY, "group": _NOBODY, "extra_groups": ()} if os.geteuid() == 0 else {}
 
@@ -35,7 +35,7 @@ def _python() -> str:
     """Return an interpreter that this user may run."""
     for path in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
         with contextlib.suppress(OSError, subprocess.CalledProcessError):
-            subprocess.run([path, "-I", "-c", ""], check=True, cwd="/", **_as_another())
+            subprocess.run([path, "-I", "-c", ""], check=True, cwd="/", **as_another())
             return path
     pytest.skip("no Python that another user than root may run")
 
@@ -62,20 +62,30 @@ class AgentRun:
         return self.folder / "result-folder" / "result"
 
     def start(
-        self, code: str, *arguments: str, outputs: Sequence[str | Path] = (), timeout: float | None = None
+        self,
+        code: str,
+        *arguments: str,
+        outputs: Sequence[str | Path] = (),
+        timeout: float | None = None,
+        options: Sequence[str] = (),
     ) -> subprocess.CompletedProcess[str]:
         """Run Python code; `RESULT` and `FOLDER` are paths in it, the agent is its parent process."""
         head = f"import os, sys, time\nRESULT = {str(self.result)!r}\nFOLDER = {str(self.folder)!r}\n"
         program = [_python(), "-I", "-c", head + textwrap.dedent(code), *arguments]
-        return self.start_program(program, outputs=outputs, timeout=timeout)
+        return self.start_program(program, outputs=outputs, timeout=timeout, options=options)
 
     def start_program(
-        self, program: Sequence[str], *, outputs: Sequence[str | Path] = (), timeout: float | None = None
+        self,
+        program: Sequence[str],
+        *,
+        outputs: Sequence[str | Path] = (),
+        timeout: float | None = None,
+        options: Sequence[str] = (),
     ) -> subprocess.CompletedProcess[str]:
         """Run any program."""
-        options = [f"--limit={self.limit}", f"--timeout={timeout or 0}"]
-        options += [f"--output={path}" for path in outputs]
-        return self.call("run", *options, "--", *program)
+        words = [f"--limit={self.limit}", f"--timeout={timeout or 0}", *options]
+        words += [f"--output={path}" for path in outputs]
+        return self.call("run", *words, "--", *program)
 
     def call(self, subcommand: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Call the agent, whose results go into a folder that everybody may write to."""
@@ -90,13 +100,18 @@ class AgentRun:
             text=True,
             timeout=60,
             check=False,
-            **_as_another(),
+            **as_another(),
         )
 
     def report(
-        self, code: str, *arguments: str, outputs: Sequence[str | Path] = (), timeout: float | None = None
+        self,
+        code: str,
+        *arguments: str,
+        outputs: Sequence[str | Path] = (),
+        timeout: float | None = None,
+        options: Sequence[str] = (),
     ) -> AgentReport:
         """Run Python code, and read what the agent says of it."""
-        ended = self.start(code, *arguments, outputs=outputs, timeout=timeout)
+        ended = self.start(code, *arguments, outputs=outputs, timeout=timeout, options=options)
         assert ended.returncode == 0, ended.stderr
         return results.read_file(self.result, len(outputs))

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_dagger_rust.run import results
-from tests.cargo.run.compiled import AgentRun, enterable
+from tests.cargo.run.compiled import AgentRun, as_another, enterable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def processes(mark: str) -> list[int]:
@@ -334,3 +339,88 @@ def test_a_descriptor_that_was_sent_away_does_not_hold_the_run(run: AgentRun) ->
         began = time.monotonic()
         assert run.report(code).stdout.data == b"said\n"
         assert time.monotonic() - began < 20
+
+
+SOCKETS = """
+import errno, socket
+def attempt(what, function):
+    try:
+        function()
+        print(what, "works")
+    except OSError as error:
+        print(what, errno.errorcode.get(error.errno, error))
+for name in ("INET", "INET6", "NETLINK", "PACKET", "VSOCK"):
+    attempt(name, lambda: socket.socket(getattr(socket, "AF_" + name), socket.SOCK_DGRAM))
+attempt("TCP", lambda: socket.create_server(("127.0.0.1", 0)))
+attempt("UNIX", lambda: socket.socketpair(socket.AF_UNIX))
+if os.fork() == 0:
+    os.execv(sys.executable, [sys.executable, "-c", "import socket; socket.socket()"])
+os.wait()
+attempt("other", lambda: open(f"/proc/{sys.argv[1]}/mem", "r+b"))
+os.makedirs(FOLDER + "/a/b"); os.makedirs(FOLDER + "/c")
+attempt("move", lambda: os.rename(FOLDER + "/a/b", FOLDER + "/c/b"))
+"""
+
+
+@pytest.fixture
+def other() -> Iterator[str]:
+    """The number of a process of the same user, which is nobody's child."""
+    process = subprocess.Popen(["sleep", "60"], **as_another())
+    yield str(process.pid)
+    process.kill()
+    process.wait()
+
+
+def test_without_a_network_only_sockets_within_the_machine_are_left(run: AgentRun, other: str) -> None:
+    """Of every other family none is opened, by no process that it starts; files can still be moved."""
+    whole = run.report(SOCKETS.replace("os.makedirs", "print"), other).stdout.data.decode()
+    assert "ENETUNREACH" not in whole
+    assert "other works" in whole
+    report = run.report(SOCKETS, other, options=["--network=refused"])
+    lines = report.stdout.data.decode().splitlines()
+    assert lines[:5] == [f"{name} ENETUNREACH" for name in ("INET", "INET6", "NETLINK", "PACKET", "VSOCK")]
+    assert lines[5:] == ["TCP ENETUNREACH", "UNIX works", "other EACCES", "move works"]
+    assert b"[Errno 101] Network is unreachable" in report.stderr.data
+
+
+def test_what_only_listens_connects_to_nothing(run: AgentRun, other: str) -> None:
+    """As a service without a network: it may open a port, but neither connect nor send."""
+    code = (
+        SOCKETS
+        + """
+server = socket.create_server(("127.0.0.1", 0))
+client = socket.socket()
+attempt("connect", lambda: client.connect(server.getsockname()))
+attempt("fast open", lambda: socket.socket().sendto(b"x", socket.MSG_FASTOPEN, server.getsockname()))
+"""
+    )
+    report = run.report(code, other, options=["--network=listening"])
+    lines = report.stdout.data.decode().splitlines()
+    assert lines[:5] == [f"{name} ENETUNREACH" for name in ("INET", "INET6", "NETLINK", "PACKET", "VSOCK")]
+    assert lines[5:] == [
+        "TCP works",
+        "UNIX works",
+        "other EACCES",
+        "move works",
+        "connect EACCES",
+        "fast open ENETUNREACH",
+    ]
+
+
+def test_no_process_has_more_memory_than_it_may(run: AgentRun) -> None:
+    """Its own error, as where a machine has no more; below the limit there is none."""
+    code = "data = bytearray(200_000_000); print(len(data))"
+    assert b"MemoryError" in run.report(code, options=["--memory=100000000"]).stderr.data
+    assert run.report(code, options=["--memory=400000000"]).stdout.data == b"200000000\n"
+
+
+def test_what_makes_too_many_processes_is_ended(run: AgentRun) -> None:
+    """All of them, and the result says why; a few are no reason to."""
+    code = "for _ in range({}):\n    if os.fork() == 0:\n        time.sleep(60)\n        os._exit(0)\ntime.sleep({})"
+    began = time.monotonic()
+    report = run.report(code.format(40, 60), options=["--processes=20"])
+    assert report.had_too_many
+    assert report.status is not None
+    assert report.status.signal == "SIGKILL"
+    assert time.monotonic() - began < 40
+    assert not run.report(code.format(5, 1), options=["--processes=20"]).had_too_many

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 from typing import TYPE_CHECKING
 
@@ -138,3 +139,23 @@ def test_variables_of_the_engine_are_the_tests_to_set(app: BlockingRustBuild) ->
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318", "TRACEPARENT": "mine"}
     lines = app.run("app", "env", env=env).stdout.splitlines()
     assert {f"{name}={value}" for name, value in env.items()} <= set(lines)
+
+
+def test_without_a_network_no_process_of_the_container_gives_one(app: BlockingRustBuild) -> None:
+    """The program is refused sockets, and the memory of the container's first process, which has a network."""
+    command = "(exec 3<>/proc/1/mem) 2>/dev/null && echo open"
+    assert app.run("app", "sh", command).stdout == "open\n"
+    assert app.run("app", "sh", command, network=False).stdout == ""
+    assert "Network is unreachable" in app.run("app", "get", "127.0.0.1:1", network=False).stderr
+    with app.service("app", "serve", "127.0.0.1:8080", ports=[8080], network=False) as service:
+        client = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
+        client.request("GET", "/host")
+        assert client.getresponse().status == 200
+
+
+def test_too_many_processes_are_an_error(app: BlockingRustBuild) -> None:
+    """It names the limit; the limit can be raised for one run."""
+    command = "for i in $(seq 30); do sleep 3 & done; wait; echo done"
+    with pytest.raises(RunFailedError, match="more than 20 processes"):
+        app.run("app", "sh", command, processes=20)
+    assert app.run("app", "sh", command, processes=200).stdout == "done\n"

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_dagger_rust import ConfigurationError, DaggerRustError, OutputMissingError, RunTimeoutError
+from pytest_dagger_rust import (
+    ConfigurationError,
+    DaggerRustError,
+    OutputMissingError,
+    RunFailedError,
+    RunTimeoutError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -168,3 +174,13 @@ def test_any_user_can_run(
     with build.sandbox() as sandbox:
         assert sandbox.run("app", "exit", "0").stdout == "last words\n"
         assert sh(sandbox, 'id -u; touch here "$HOME/there"; ls') == "1234\nhere\n"
+
+
+def test_a_run_may_use_no_more_than_its_sandbox(app: BlockingRustBuild, sandbox: BlockingSandbox) -> None:
+    """The network, and how many processes: of one run, and of all in one sandbox."""
+    assert "Network is unreachable" in sandbox.run("app", "get", "127.0.0.1:1", network=False).stderr
+    script = "for i in $(seq 30); do sleep 3 & done; wait"
+    with app.sandbox(network=False, processes=20) as limited:
+        assert "Network is unreachable" in limited.run("app", "get", "127.0.0.1:1").stderr
+        with pytest.raises(RunFailedError, match="more than 20 processes"):
+            limited.exec(["sh", "-c", script])

@@ -13,7 +13,7 @@ import pytest
 from pytest_dagger_rust import CargoOptions, RustWorkspace
 from pytest_dagger_rust.builds import binaries
 from pytest_dagger_rust.builds.caches import Caches
-from pytest_dagger_rust.builds.execs import BuildRequest
+from pytest_dagger_rust.builds.execs import BuildRequest, Step
 from pytest_dagger_rust.builds.places import Place
 from pytest_dagger_rust.builds.shared import SharedCache
 from pytest_dagger_rust.container import agent
@@ -108,7 +108,8 @@ def pull(request: BuildRequest, files: Mapping[str, str]) -> tuple[Made | None, 
     request = replace(request, client=client)
     shared = request.caches.shared
     assert shared is not None
-    return asyncio.run(binaries.pulled(request, "right", request.builder, 0.0)), shared
+    step = Step(request, "volume", request.folder, ".", "root", request.builder, cast("Any", None))
+    return asyncio.run(binaries.pulled(step, "right", 0.0)), shared
 
 
 def test_what_is_whole_is_taken(request_: BuildRequest) -> None:

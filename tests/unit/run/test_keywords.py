@@ -21,7 +21,11 @@ from pytest_dagger_rust.run.setup import Runtime, mistaken_for_paths
         (RunRequest, "stdn", "Did you mean stdin?"),
         (RunRequest, "workdir", "Did you mean cwd?"),
         (RunRequest, "capture_output", "Output is always captured: leave it out."),
-        (RunRequest, "command", "There are: check, cwd, env, files, outputs, services, stdin, timeout."),
+        (
+            RunRequest,
+            "command",
+            "There are: check, cwd, env, files, memory, network, outputs, processes, services, stdin, timeout.",
+        ),
         (ServiceRequest, "port", "Did you mean ports?"),
     ],
 )
