@@ -91,6 +91,17 @@ def single(name: str, version: str, cache: Path | None = None) -> Path:
     return _kept(name, version, cache, assemble)
 
 
+def library(name: str, version: str, cache: Path | None = None) -> Path:
+    """Return one published package, with a lock file of cargo's where it carries none."""
+
+    def assemble(tree: Path) -> None:
+        _copy_sources(_fetch(name, version), tree)
+        if not (tree / "Cargo.lock").is_file():
+            _cargo("generate-lockfile", "--quiet", cwd=tree)
+
+    return _kept(f"library-{name}", version, cache, assemble)
+
+
 def copy(tree: Path, destination: Path) -> Path:
     """Copy a pristine tree to `destination`, which must not exist, as files that may be edited."""
     shutil.copytree(tree, destination, symlinks=True)
