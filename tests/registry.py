@@ -10,7 +10,7 @@ import json
 import tarfile
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -37,7 +37,14 @@ class Registry:
         manifest = f'[package]\nname = "{name}"\nversion = "{version}"\nedition = "2021"\n'
         archive = packed(f"{name}-{version}", {"Cargo.toml": manifest, **sources})
         checksum = hashlib.sha256(archive).hexdigest()
-        line = {"name": name, "vers": version, "deps": [], "cksum": checksum, "features": {}, "yanked": False}
+        line: dict[str, Any] = {
+            "name": name,
+            "vers": version,
+            "deps": [],
+            "cksum": checksum,
+            "features": {},
+            "yanked": False,
+        }
         place = f"/{name[:2]}/{name[2:4]}/{name}"
         self.files[place] = self.files.get(place, b"") + json.dumps(line).encode() + b"\n"
         self.files[f"/{name}-{version}.crate"] = archive

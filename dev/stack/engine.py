@@ -34,9 +34,18 @@ GO_FLAGS = (
     + " ".join(f"-X github.com/dagger/dagger/engine.{name}={VERSION}" for name in ("Version", "Tag")),
 )
 
-# The engine's own defaults drop every cache after each session while a fifth of the disk is not free.
+# The engine's own defaults drop every cache after each session while a fifth of the disk is not free. When there is too
+# much, half of it goes at once: otherwise each session from then on ends with a search for a little.
 GARBAGE_COLLECTION = {
-    "policies": [{"all": True, "reservedSpace": "5GB", "minFreeSpace": "2GB", "maxUsedSpace": "30GB"}]
+    "policies": [
+        {
+            "all": True,
+            "reservedSpace": "5GB",
+            "minFreeSpace": "2GB",
+            "maxUsedSpace": "30GB",
+            "sweepSize": "15GB",
+        }
+    ]
 }
 
 UNSHARE = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc")

@@ -302,7 +302,8 @@ class Settings:
     def access(self) -> BuildAccess:
         """Return what builds may use besides their sources."""
         values: dict[str, Any] = {option: self[name] for name, option in _ACCESS.items()}
-        return BuildAccess(**{**values, "secrets": references(self["secrets"])})
+        values["secrets"] = references(self["secrets"])
+        return BuildAccess(**values)
 
 
 _ACCESS = {"build_network": "network", "build_timeout": "timeout"} | {
