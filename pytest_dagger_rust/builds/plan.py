@@ -55,11 +55,13 @@ async def planned(request: BuildRequest, volume: Volume, *, is_fetched: bool = T
     nothing = agent.empty_directory(request.client, permissions=0o777)
     step = Step(request, volume.name, base, root, user, builder, nothing)
     packed = pack_sources(step, outside, archives(request))
+    # Names that the workspace does not have are an error of the skeleton's, with those that it has.
+    arguments = request.dependency_arguments(skeleton)
     if not skeleton.has_dependencies:
         return Plan(step, volume, outside, None, packed)
     reduced = _packed_skeleton(step, skeleton, outside)
     step = replace(step, packages=fetched(step, reduced)) if is_fetched else step
-    dependencies = prepare(step, "dependencies", reduced, request.dependency_arguments(skeleton))
+    dependencies = prepare(step, "dependencies", reduced, arguments)
     return Plan(step, volume, outside, dependencies, packed, reduced if is_fetched else None)
 
 

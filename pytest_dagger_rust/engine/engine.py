@@ -7,7 +7,7 @@ import contextlib
 import gc
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pytest_dagger_rust.engine.any_loop import AnyLoopConnection, AnyLoopSession
@@ -34,6 +34,9 @@ SESSION_ENDED = """\
 The Dagger session has ended, so this object can no longer be used.
   Keep nothing that came from a fixture of this plugin beyond the end of the pytest session."""
 
+
+# Seconds for a query that nobody waits for, when the session ends: its connection has to be closed by then.
+_LAST_QUERY = 2.0
 
 # Seconds for the first answer of an engine that has opened a session, so it is there: on a busy machine it takes ten.
 FIRST_ANSWER = 60.0
@@ -132,8 +135,9 @@ class Engine:
         stack.callback(self._close_connection, connection.close)
         mark = Marker(connection.session)
         any_loop = AnyLoopConnection(AnyLoopSession(self, connection.session, mark))
-        # Nobody waits for it: an engine that has just answered is not started anew at once.
-        self._running_portal().start_task_soon(mark.leave)
+        # Nobody waits for it but the end: an engine that has just answered is not started anew at once.
+        leaving = self._running_portal().start_task_soon(mark.leave)
+        stack.callback(wait, [leaving], _LAST_QUERY)
         client: dagger.Client = dagger.Client.from_connection(cast("BaseConnection", any_loop))
         return client
 
@@ -187,7 +191,7 @@ def _with_schema(params: SessionParams, introspection: Introspection) -> tuple[S
 
 @contextlib.contextmanager
 def _objects_that_stay() -> Generator[None]:
-    """Pause garbage collection while a hundred thousand objects are made that all stay."""
+    """Pause garbage collection while tens of thousands of objects are made that all stay."""
     if not gc.isenabled() or gc.get_freeze_count():
         yield
         return

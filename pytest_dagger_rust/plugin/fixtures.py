@@ -69,7 +69,7 @@ def _dagger_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:  # pyright:
         engine = Engine(timeout=settings["connect_timeout"], session=session, hear=hear)
         with build_log.waiting(CONNECTING):
             engine.open()
-        # When Python ends, it looks through all objects once more, and the SDK has made a hundred thousand of them.
+        # When Python ends, it looks through all objects once more, and the SDK has made tens of thousands of them.
         atexit.register(gc.freeze)
     except EngineUnavailable as error:
         if settings["on_missing_engine"] == "skip":

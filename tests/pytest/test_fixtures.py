@@ -282,7 +282,7 @@ AT_THE_END = """
 import atexit, gc
 
 # What is registered first is called last.
-atexit.register(lambda: print(f"frozen: {gc.get_freeze_count() > 100_000}"))
+atexit.register(lambda: print(f"frozen: {gc.get_freeze_count() > 50_000}"))
 
 def test_client(dagger_client):
     pass
