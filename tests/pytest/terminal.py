@@ -80,7 +80,7 @@ def run_pytest(
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", *FEWER_PLUGINS, *arguments],
         cwd=folder,
-        env={**os.environ, "TERM": "xterm", "PY_COLORS": "", **(env or {})},
+        env={**_without_size(), "TERM": "xterm", "PY_COLORS": "", **(env or {})},
         stdin=keyboard,
         stdout=keyboard,
         stderr=keyboard,
@@ -108,6 +108,11 @@ def run_pytest(
     terminal.exit_code = process.wait()
     terminal.ended_at = time.monotonic()
     return terminal
+
+
+def _without_size() -> dict[str, str]:
+    """Return the environment without what pytest-xdist tells its workers of its own terminal."""
+    return {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
 
 
 def _read(screen: int, patience: float) -> str:
