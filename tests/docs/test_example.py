@@ -14,6 +14,6 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "stocktake"
 def test_the_example_passes() -> None:
     """Program, HTTP service, database and client: real parts, and all of its tests."""
     command = [sys.executable, "-m", "pytest", *FEWER_PLUGINS, "-q"]
-    done = subprocess.run(command, cwd=EXAMPLE, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, cwd=EXAMPLE, capture_output=True, text=True, timeout=1500, check=False)
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
