@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
+# A property of a test, which workers of pytest-xdist send with its report: whether a binary was right.
+BINARY = "binary of these sources"
+
 # What the tests of a folder need; those of tests/unit and tests/dev need nothing but Python.
 NEEDS = {"cargo": "cargo", "docs": "engine", "engine": "engine", "pytest": "engine", "typing": "types"}
 
@@ -23,6 +26,16 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE) and (need := NEEDS.get(item.path.relative_to(HERE).parts[0])):
             item.add_marker(need)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many binaries were looked at, and how many of them were of other sources."""
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    calls = [report for report in reports if getattr(report, "when", "") == "call"]
+    binaries = [right for report in calls for name, right in report.user_properties if name == BINARY]
+    if binaries:
+        wrong = binaries.count(False)
+        terminalreporter.write_line(f"freshness: {len(binaries)} binaries checked, {wrong} of other sources")
 
 
 @pytest.fixture

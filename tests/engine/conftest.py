@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_dagger_rust import RustWorkspace, build
+from tests.conftest import BINARY
 from tests.engine.scenario import Scenario
 from tests.pytest import program
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from pytest_dagger_rust import BlockingRustBuild, Engine, RustBuild
 
 ROOT = Path(__file__).parents[2]
-# A property of a test, which workers of pytest-xdist send with its report: whether a binary was right.
-BINARY = "binary of these sources"
 
 
 @pytest.fixture(scope="session")
@@ -45,16 +44,6 @@ def older_builder_image(rust_builder_image: str) -> str:
 def count_binaries(request: pytest.FixtureRequest) -> Callable[[bool], None]:
     """Return a function that is told of each binary of the matrix whether it was right."""
     return lambda is_right: request.node.user_properties.append((BINARY, is_right))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many binaries were looked at, and how many of them were of other sources."""
-    reports = [report for found in terminalreporter.stats.values() for report in found]
-    calls = [report for report in reports if getattr(report, "when", "") == "call"]
-    binaries = [right for report in calls for name, right in report.user_properties if name == BINARY]
-    if binaries:
-        wrong = binaries.count(False)
-        terminalreporter.write_line(f"freshness: {len(binaries)} binaries checked, {wrong} of other sources")
 
 
 @pytest.fixture
