@@ -73,7 +73,8 @@ def test_every_test_of_the_workspace_is_an_item(project: Project) -> None:
     result = project.pytest("-v", "-rs", "--deselect=crates/bad")
     assert outcomes(result) == {"tests/test_any.py::test_any": "passed", **GOOD}
     result.stdout.fnmatch_lines(['SKIPPED * crates/good/src/lib.rs: #?ignore = "needs the moon"?'])
-    result.stdout.re_match_lines([r"build +compiled", r"cargo test +3 "])
+    # An engine whose caches outlived the last run's folder of this name has compiled all of it before.
+    result.stdout.re_match_lines([r"build +compiled +fresh", r"cargo test +(3 +0|0 +3) "])
 
 
 def test_each_way_to_fail_is_told(project: Project, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_the_engine_is_killed_while_the_compiler_runs(
 ) -> None:
     """The session says that it is lost. After a restart the next one is right, whatever the engine has kept.
 
-    A restart while a session asks for nothing is noticed where it would wait without end: for files of this machine.
+    A restart while a session asks for nothing is noticed where it may wait without end: for files of this machine.
     """
     monkeypatch.setattr(marker, "LOOK", 1.0)
     with accidents.another_session(telltale.scenario) as before:
@@ -147,5 +147,5 @@ def test_the_engine_is_killed_while_the_compiler_runs(
         second_engine.up()
         (tmp_path / "file").touch()
         file = after.engine.client.host().file(str(tmp_path / "file"))
-        with pytest.raises(EngineUnavailable, match="lost: it was started anew"):
+        with pytest.raises(EngineUnavailable, match="connection to the Dagger engine was lost: "):
             after.engine.call(file.contents)
