@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Generator, Mapping
 
 
@@ -26,11 +27,12 @@ class Registry:
     refused: int = 0
     port: int = 0
     host: str = "127.0.0.1"
+    scheme: str = "http"
 
     @property
     def address(self) -> str:
         """The address of its index, as cargo's configuration has it."""
-        return f"sparse+http://{self.host}:{self.port}/"
+        return f"sparse+{self.scheme}://{self.host}:{self.port}/"
 
     def add(self, name: str, version: str, sources: Mapping[str, str]) -> str:
         """Publish a package with a manifest that has nothing else, and return its checksum."""
@@ -58,7 +60,7 @@ class Registry:
 
     def config(self) -> bytes:
         """Return the first file that cargo asks for."""
-        place = f"http://{self.host}:{self.port}/{{crate}}-{{version}}.crate"
+        place = f"{self.scheme}://{self.host}:{self.port}/{{crate}}-{{version}}.crate"
         return json.dumps({"dl": place, "auth-required": self.token is not None}).encode()
 
 
@@ -74,9 +76,11 @@ def packed(folder: str, files: Mapping[str, str]) -> bytes:
 
 
 @contextlib.contextmanager
-def serving(token: str | None = None, host: str = "127.0.0.1") -> Generator[Registry]:
+def serving(
+    token: str | None = None, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+) -> Generator[Registry]:
     """Serve an empty registry while the context lasts; `host` is what it is called where it is asked."""
-    registry = Registry(token, host=host)
+    registry = Registry(token, host=host, scheme="https" if tls else "http")
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -98,6 +102,8 @@ def serving(token: str | None = None, host: str = "127.0.0.1") -> Generator[Regi
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     registry.port = server.server_address[1]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -46,24 +46,31 @@ class FetchFailedError(DaggerRustError):
     """Packages cannot be fetched; `is_final` where a build could only fail alike."""
 
     def __init__(self, said: str) -> None:
-        hint = f"\n\n{_PRIVATE}" if _REFUSED.search(said) else ""
-        super().__init__(f"{said}{hint}")
+        hint = next((hint for pattern, hint in _HINTS if pattern.search(said)), "")
+        super().__init__(f"{said}\n\n{hint}" if hint else said)
         self.is_final = _UNREACHABLE.search(said) is not None
 
 
 # What cargo says where a server refuses, and where it cannot be reached.
 _REFUSED = re.compile(
-    r"authenticat|got 40[13]|token (?:found|rejected)|failed to acquire username", re.IGNORECASE
+    r"authenticat|got 40[13]|token (?:found|rejected)|failed to acquire username|could not read (?:Username|Password)",
+    re.IGNORECASE,
 )
+_UNTRUSTED = re.compile(r"certificate", re.IGNORECASE)
 _UNREACHABLE = re.compile(
     r"spurious network error|could(?:n't| not) (?:resolve|connect)|failed to connect|timed? ?out|got 5\d\d|"
-    + _REFUSED.pattern,
+    rf"{_REFUSED.pattern}|{_UNTRUSTED.pattern}",
     re.IGNORECASE,
 )
 _PRIVATE = (
     "Private packages are fetched with dagger_rust_secrets, dagger_rust_git_credentials and dagger_rust_ssh_agent.\n"
     "  The page `Private dependencies` of pytest-dagger-rust's documentation has examples."
 )
+_CERTIFICATE = (
+    "The builder does not trust the server's certificate. Put the one of your company into the builder image, and\n"
+    "  name its file in the variable CARGO_HTTP_CAINFO; the page `Private dependencies` has an example."
+)
+_HINTS = ((_UNTRUSTED, _CERTIFICATE), (_REFUSED, _PRIVATE))
 
 
 _OWN = re.compile("pytest-dagger-rust: ")
@@ -73,6 +80,12 @@ class LayerNeededError(DaggerRustError):
     """The target directory has no compiled dependencies to start from; never seen by a user."""
 
 
+_CHECK_NAME = "Check its name, and that its registry can be reached from the engine."
+_LOG_IN = (
+    "Log in to its registry with `docker login` where pytest runs, or override rust_builder_container or\n"
+    "  rust_runtime_container with a container that has with_registry_auth."
+)
+_LOGIN = re.compile(r"\b40[13]\b|unauthorized|authori[sz]ation failed|denied", re.IGNORECASE)
 _NO_IMAGE = re.compile(r'failed to resolve image "(?P<image>[^"]+)"')
 
 
@@ -91,7 +104,7 @@ async def engine_errors() -> AsyncGenerator[None]:
         said = without_trace(str(error))
         reason = said.rpartition(": ")[2]
         if image := _NO_IMAGE.match(said):
-            hint = "Check its name, and that its registry can be reached from the engine."
+            hint = _LOG_IN if _LOGIN.search(reason) else _CHECK_NAME
             msg = f"The image {image['image']} cannot be used: {reason}.\n  {hint}"
             raise DaggerRustError(msg) from None
         msg = f"The Dagger engine refused the build: {said}"

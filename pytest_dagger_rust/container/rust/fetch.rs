@@ -91,6 +91,7 @@ fn fetch(options: &Options, tree: &Path, lock: &Path, index: &Index) -> Outcome<
     command.env("RUSTC_WRAPPER", "").env("RUSTC_WORKSPACE_WRAPPER", "");
     if let Some(credentials) = options.optional("git-credentials") {
         command.env("XDG_CONFIG_HOME", credentials::configure(&tree.with_extension("config"), credentials)?);
+        command.envs(through_git());
     }
     if std::env::var_os(LOCK_VARIABLE).is_some() {
         command.env(LOCK_VARIABLE, lock);
@@ -100,6 +101,25 @@ fn fetch(options: &Options, tree: &Path, lock: &Path, index: &Index) -> Outcome<
         return Ok(());
     }
     Err(Failure::new(CARGO_FAILED, "cargo could not fetch the packages"))
+}
+
+/// With these variables cargo's own git uses a transport that cannot log in.
+const OTHER_TRANSPORT: [&str; 6] =
+    ["CARGO_HTTP_CAINFO", "CARGO_HTTP_PROXY", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
+
+/// Returns the variables that have cargo use the program git where its own would fail, with the same certificate.
+fn through_git() -> Vec<(&'static str, OsString)> {
+    let value = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if !OTHER_TRANSPORT.iter().any(|name| value(name).is_some()) {
+        return Vec::new();
+    }
+    let chosen = [
+        ("CARGO_NET_GIT_FETCH_WITH_CLI", Some("true".into())),
+        ("GIT_SSL_CAINFO", value("CARGO_HTTP_CAINFO")),
+        ("GIT_TERMINAL_PROMPT", Some("0".into())),
+    ];
+    let missing = chosen.into_iter().filter(|(name, _)| value(name).is_none());
+    missing.filter_map(|(name, chosen)| Some((name, chosen?))).collect()
 }
 
 /// Returns the flag that leaves out packages for other systems. Where a configuration file chooses what to build for,

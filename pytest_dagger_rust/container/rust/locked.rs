@@ -31,10 +31,11 @@ pub struct Locked {
 }
 
 impl Locked {
-    /// A folder of cargo's for a repository has the last part of its address, and a hash.
+    /// A folder of cargo's for a repository has the last part of its address, and a hash. For some servers cargo takes
+    /// the name in lower case.
     pub fn has_repository(&self, folder: &OsStr) -> bool {
         let folder = folder.to_string_lossy();
-        folder.rsplit_once('-').is_some_and(|(name, _)| self.repositories.iter().any(|known| known == name))
+        folder.rsplit_once('-').is_some_and(|(name, _)| self.repositories.iter().any(|known| known.eq_ignore_ascii_case(name)))
     }
 
     fn add(&mut self, package: Package) {
@@ -69,7 +70,9 @@ pub fn read(lock: &str) -> Locked {
         if let Some(address) = source.strip_prefix("git+") {
             let path = address.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
             let last = path.rsplit('/').next().unwrap_or_default();
-            locked.repositories.push(last.trim_end_matches(".git").into());
+            let name = last.trim_end_matches(".git");
+            // As cargo calls the folder for an address such as https://example.org/tool/.git
+            locked.repositories.push(if name.is_empty() { "_empty" } else { name }.into());
         } else if is_plain(&name) && is_plain(&version) {
             let checksum = value("checksum").or_else(|| checksum_at_the_end(lock, &name, &version, &source));
             let checksums = checksum.and_then(|text| from_hex(text.as_bytes())).into_iter().collect();
@@ -112,6 +115,16 @@ mod tests {
         assert_eq!(locked.packages, [serde]);
         assert!(locked.has_repository(OsStr::new("tool-0123abc")));
         assert!(!locked.has_repository(OsStr::new("own-0123abc")));
+    }
+
+    #[test]
+    fn folders_of_repositories_are_named_as_cargo_does() {
+        let of = |address: &str| {
+            read(&format!("[[package]]\nname = \"g\"\nversion = \"1.0.0\"\nsource = \"git+{address}#ab\"\n"))
+        };
+        assert!(of("https://github.com/Some/Tool").has_repository(OsStr::new("tool-0123abc")));
+        assert!(of("https://example.org/tool/.git").has_repository(OsStr::new("_empty-0123abc")));
+        assert!(!of("https://example.org/tool/.git").has_repository(OsStr::new("tool-0123abc")));
     }
 
     #[test]

@@ -91,8 +91,8 @@ class FaultyRegistry(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, upstream: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, upstream: str, handler: type[BaseHTTPRequestHandler] | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), handler or RegistryHandler)
         self.upstream = upstream
         self.name = f"127.0.0.1:{self.server_port}"
 
@@ -110,44 +110,47 @@ class FaultyRegistry(ThreadingHTTPServer):
         """Say nothing of connections that the engine has closed."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class RegistryHandler(BaseHTTPRequestHandler):
+    """Answers with the fault that is asked for."""
+
     server: FaultyRegistry  # pyright: ignore[reportIncompatibleVariableOverride]
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
+        """Say nothing."""
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         parts = self.path.split("/")
         fault = parts[2] if len(parts) > 3 else ""
         if not fault:
-            return self._send(Answer(200, {}, b"{}"))
+            return self.send(Answer(200, {}, b"{}"))
         path = "/".join(["", "v2", *parts[3:]])
         is_reading = self.command in {"GET", "HEAD"}
         is_blob = "/blobs/" in path
         if fault in STATUS:
             headers = {"WWW-Authenticate": f'Basic realm="{SECRET}"'} if fault == "unauthorized" else {}
-            return self._send(Answer(STATUS[fault], headers, b'{"errors":[{"code":"X","message":"no"}]}'))
+            return self.send(Answer(STATUS[fault], headers, b'{"errors":[{"code":"X","message":"no"}]}'))
         if fault == "redirects":
-            return self._send(Answer(307, {"Location": self.path}, b""))
+            return self.send(Answer(307, {"Location": self.path}, b""))
         if fault == "signed" and is_blob:
             where = f"http://user:{SECRET}@{self.server.name}/v2/forbidden/x/blobs/y?X-Signature={SECRET}"
-            return self._send(Answer(307, {"Location": where}, b""))
+            return self.send(Answer(307, {"Location": where}, b""))
         if fault == "readonly" and not is_reading:
-            return self._send(Answer(405, {}, b'{"errors":[{"code":"UNSUPPORTED","message":"read-only"}]}'))
+            return self.send(Answer(405, {}, b'{"errors":[{"code":"UNSUPPORTED","message":"read-only"}]}'))
         if fault == "slow":
             time.sleep(SLOW)
-        answer = self._upstream(path, body)
+        answer = self.upstream(path, body)
         if fault == "garbage" and not is_blob:
             answer = answer._replace(body=b"garbage" * 9)
         if fault == "replaced" and is_blob:
             answer = answer._replace(body=b"x" * len(answer.body))
-        return self._send(answer, is_cut_off=fault == "truncated" and is_blob)
+        return self.send(answer, is_cut_off=fault == "truncated" and is_blob)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = _answer  # noqa: N815
 
-    def _upstream(self, path: str, body: bytes) -> Answer:
+    def upstream(self, path: str, body: bytes) -> Answer:
+        """Return what the registry behind this one answers."""
         headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
         headers["Connection"] = "close"
         with contextlib.closing(http.client.HTTPConnection(self.server.upstream)) as connection:
@@ -157,7 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
             answered = {name: value for name in kept if (value := found.headers.get(name))}
             return Answer(found.status, answered, found.read())
 
-    def _send(self, answer: Answer, *, is_cut_off: bool = False) -> None:
+    def send(self, answer: Answer, *, is_cut_off: bool = False) -> None:
+        """Send an answer, or half of one."""
         self.send_response(answer.status)
         length = answer.headers.get("Content-Length") if self.command == "HEAD" else None
         for name, value in {**answer.headers, "Content-Length": length or str(len(answer.body))}.items():

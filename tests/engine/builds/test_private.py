@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import uuid
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import pytest
 from pytest_dagger_rust import BuildAccess
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.errors import RustBuildError
+from tests.engine.builds.intruder import NOTHING, script
 from tests.registry import serving
 
 if TYPE_CHECKING:
@@ -27,60 +27,6 @@ MANIFEST = '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n\n[dep
 MAIN = 'fn main() {\n    println!("one {} {}", closed::FOUND, env!("FOUND"));\n}\n'
 LIBRARY = 'pub const FOUND: &str = env!("FOUND");\n'
 
-# Looks for a token, as it is, backwards and in base64, in all that a build script can read, and for a network.
-HOSTILE = """\
-use std::{fs, net::TcpStream, os::unix::fs::FileTypeExt, path::Path};
-fn look(path: &Path, marks: &[Vec<u8>], depth: u32, found: &mut Vec<String>) {
-    let Ok(status) = fs::symlink_metadata(path) else { return };
-    if status.is_dir() && depth > 0 {
-        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            look(&entry.path(), marks, depth - 1, found);
-        }
-    } else if status.is_file() && status.len() < 1 << 20 {
-        let text = fs::read(path).unwrap_or_default();
-        if marks.iter().any(|mark| text.windows(mark.len()).any(|part| part == &mark[..])) {
-            found.push(path.display().to_string());
-        }
-    } else if status.file_type().is_socket() {
-        found.push(path.display().to_string());
-    }
-}
-fn main() {
-    let marks: Vec<Vec<u8>> = MARKS.iter().map(|mark| mark.bytes().map(|byte| byte ^ 1).collect()).collect();
-    let mut found = Vec::new();
-    for name in ["/root", "/run", "/tmp", "/etc", "/home", "/var/run", "/dev/shm", "/proc/self", "/proc/1"] {
-        look(Path::new(name), &marks, 3, &mut found);
-    }
-    for entry in fs::read_dir("/").unwrap().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.contains("pytest-dagger-rust") {
-            look(&entry.path(), &marks, 12, &mut found);
-        } else if name.starts_with('.') {
-            look(&entry.path(), &marks, 2, &mut found);
-        }
-    }
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        look(&entry.path().join("environ"), &marks, 0, &mut found);
-        look(&entry.path().join("cmdline"), &marks, 0, &mut found);
-    }
-    for (name, value) in std::env::vars_os() {
-        let text = value.to_string_lossy().into_owned().into_bytes();
-        if marks.iter().any(|mark| text.windows(mark.len()).any(|part| part == &mark[..])) {
-            found.push(name.to_string_lossy().into_owned());
-        }
-    }
-    let network = TcpStream::connect("ADDRESS").err().map(|error| error.to_string());
-    println!("cargo:rustc-env=FOUND=found {found:?}, network {network:?}");
-}
-"""
-NOTHING = 'found [], network Some("Network is unreachable (os error 101)")'
-
-
-def marks(token: str) -> str:
-    """Return what is looked for as Rust's list; each byte is changed, so that the list itself is not found."""
-    forms = [token, token[::-1], base64.b64encode(token.encode()).decode().rstrip("=")]
-    return str(["".join(chr(ord(letter) ^ 1) for letter in form) for form in forms]).replace("'", '"')
-
 
 @pytest.fixture
 def token() -> str:
@@ -92,7 +38,7 @@ def token() -> str:
 def registry(token: str) -> Iterator[Registry]:
     """A registry that answers nobody without the token, with one package that looks for it."""
     with serving(token, "registry") as registry:
-        build = HOSTILE.replace("MARKS", marks(token)).replace("ADDRESS", f"registry:{registry.port}")
+        build = script(token, f"registry:{registry.port}")
         registry.add("closed", "1.0.0", {"src/lib.rs": LIBRARY, "build.rs": build})
         yield registry
 
@@ -105,7 +51,7 @@ def private(
     import dagger  # noqa: PLC0415 - importing dagger takes most of a second
 
     (tmp_path / "token").write_text(token)
-    build = HOSTILE.replace("MARKS", marks(token)).replace("ADDRESS", f"registry:{registry.port}")
+    build = script(token, f"registry:{registry.port}")
     config = f'[registries.own]\nindex = "{registry.address}"\n'
     files = {"Cargo.toml": MANIFEST, "src/main.rs": MAIN, "build.rs": build, ".cargo/config.toml": config}
     scenario = make_scenario(files)

@@ -1,0 +1,174 @@
+"""Private sources from real servers: git over HTTPS and SSH, a mirror behind a proxy, images behind a login."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_dagger_rust import BuildAccess
+from pytest_dagger_rust.builds.caches import Caches
+from pytest_dagger_rust.errors import DaggerRustError, RustBuildError
+from tests.engine.builds.intruder import NOTHING, script
+from tests.engine.builds.private_servers import (
+    SIGN,
+    GitServer,
+    PrivateImages,
+    Proxy,
+    SshServer,
+    authority,
+    basic,
+    repository,
+    served,
+    ssh_agent,
+)
+from tests.registry import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from pytest_dagger_rust import Engine
+    from tests.engine.scenario import Scenario
+
+    MakeScenario = Callable[[Mapping[str, str]], Scenario]
+
+PACKAGE = '[package]\nname = "{}"\nversion = "1.0.0"\nedition = "2021"\n'
+MAIN = 'fn main() {\n    println!("{}", closed::FOUND);\n}\n'
+LIBRARY = 'pub const FOUND: &str = env!("FOUND");\n'
+TRUSTED = "/company.pem"
+
+
+@pytest.fixture
+def token() -> str:
+    """A new token."""
+    return f"token{uuid.uuid4().hex}"
+
+
+def closed(token: str, address: str) -> dict[str, str]:
+    """Return a package that looks for the token, as files."""
+    return {
+        "Cargo.toml": PACKAGE.format("closed"),
+        "src/lib.rs": LIBRARY,
+        "build.rs": script(token, address),
+    }
+
+
+def workspace(dependency: str, config: str = "") -> dict[str, str]:
+    """Return a workspace that needs the package."""
+    manifest = f"{PACKAGE.format('app')}\n[dependencies]\nclosed = {dependency}\n"
+    return {"Cargo.toml": manifest, "src/main.rs": MAIN, ".cargo/config.toml": config}
+
+
+def reach(scenario: Scenario, name: str, backend: int, frontend: int) -> None:
+    """Let the builder connect to a server of this machine by a name."""
+    import dagger  # noqa: PLC0415 - importing dagger takes most of a second
+
+    ports = [dagger.PortForward(backend=backend, frontend=frontend)]
+    service = scenario.engine.client.host().service(ports)
+    # A server that refuses once refuses always.
+    builder = scenario.builder.with_env_variable("CARGO_NET_RETRY", "0")
+    scenario.builder = builder.with_service_binding(name, service)
+    scenario.caches = Caches(scenario.root.with_name("cache"))
+
+
+def trust(scenario: Scenario, certificate: bytes) -> None:
+    """Put the company's certificate into the builder."""
+    builder = scenario.builder.with_new_file(TRUSTED, certificate.decode())
+    scenario.builder = builder.with_env_variable("CARGO_HTTP_CAINFO", TRUSTED)
+
+
+def test_git_over_https_with_a_certificate_of_the_company(
+    make_scenario: MakeScenario, token: str, tmp_path: Path
+) -> None:
+    """Refused without the certificate and with another token; then the package is there, and finds no token."""
+    repository(tmp_path / "served/closed", closed(token, "git-server:22"))
+    company = authority(tmp_path, "git-server")
+    server = GitServer(tmp_path / "served", basic("robot", token), company.context)
+    address = f"https://git-server:{server.server_port}/closed/.git"
+    with served(server):
+        scenario = make_scenario(workspace(f'{{ git = "{address}" }}'))
+        reach(scenario, "git-server", server.server_port, server.server_port)
+        credentials = tmp_path / "credentials"
+        credentials.write_text(f"https://robot:{token}-wrong@git-server:{server.server_port}\n")
+        scenario.access = BuildAccess(network="fetch", git_credentials=f"file://{credentials}")
+        with pytest.raises(RustBuildError, match=r"(?s)certificate.*CARGO_HTTP_CAINFO"):
+            scenario.build()
+        trust(scenario, company.certificate)
+        with pytest.raises(RustBuildError, match="dagger_rust_git_credentials") as caught:
+            scenario.build()
+        assert token not in str(caught.value)
+        assert (server.granted, server.refused > 0) == (0, True)
+        (tmp_path / "right").write_text(f"https://robot:{token}@git-server:{server.server_port}\n")
+        scenario.access = BuildAccess(network="fetch", git_credentials=f"file://{tmp_path / 'right'}")
+        assert scenario.output() == f"{NOTHING}\n"
+        assert server.granted > 0
+
+
+def test_git_over_ssh_with_an_agent(make_scenario: MakeScenario, token: str, tmp_path: Path) -> None:
+    """The agent signs, its key stays where it is, and what is compiled finds no socket."""
+    repository(tmp_path / "served/closed", closed(token, "git-server:22"))
+    with (
+        SshServer(tmp_path / "served") as server,
+        ssh_agent(tmp_path / "agent", server.key) as asked,
+    ):
+        known = f'[net.ssh]\nknown-hosts = ["git-server {server.known_host}"]\n'
+        scenario = make_scenario(workspace('{ git = "ssh://git@git-server/closed/.git" }', known))
+        reach(scenario, "git-server", server.port, 22)
+        scenario.access = BuildAccess(network="fetch", ssh_agent=str(tmp_path / "agent"))
+        assert scenario.output() == f"{NOTHING}\n"
+        assert server.commands == ["git-upload-pack '/closed/.git'"]
+        assert SIGN in asked
+
+
+def test_a_mirror_of_the_company_behind_its_proxy(
+    make_scenario: MakeScenario, token: str, tmp_path: Path
+) -> None:
+    """Only the proxy knows the mirror's name; its password is nowhere where anything is compiled."""
+    company = authority(tmp_path, "mirror")
+    with serving(None, "mirror", company.context) as mirror:
+        mirror.add("closed", "1.0.0", closed(token, "proxy:3128"))
+        proxy = Proxy(basic("robot", token), mirror.port)
+        replaced = '[source.crates-io]\nreplace-with = "mirror"\n\n[source.mirror]\n'
+        scenario = make_scenario(workspace('"1"', f'{replaced}registry = "{mirror.address}"\n'))
+        reach(scenario, "proxy", proxy.server_port, 3128)
+        trust(scenario, company.certificate)
+        (tmp_path / "proxy").write_text(f"http://robot:{token}@proxy:3128")
+        secrets = {"HTTPS_PROXY": f"file://{tmp_path / 'proxy'}"}
+        scenario.access = BuildAccess(network="fetch", secrets=secrets)
+        with served(proxy):
+            assert scenario.output() == f"{NOTHING}\n"
+        assert set(proxy.asked) == {f"mirror:{mirror.port}"}
+        assert (proxy.refused, mirror.downloads()) == (0, ["closed-1.0.0.crate"])
+
+
+def test_images_behind_a_login(
+    make_scenario: MakeScenario,
+    engine: Engine,
+    token: str,
+    rust_builder_image: str,
+    rust_runtime_image: str,
+) -> None:
+    """Both are had with the password and not without it; the message does not show one."""
+    upstream, separator, builder = rust_builder_image.partition("/")
+    if not separator or ":" not in upstream:
+        pytest.skip("the images come from no registry on this machine")
+    runtime = rust_runtime_image.partition("/")[2]
+    images = PrivateImages(upstream, basic("robot", token))
+    with served(images):
+        scenario = make_scenario(
+            {"Cargo.toml": PACKAGE.format("app"), "src/main.rs": 'fn main() { print!("one"); }'}
+        )
+        container = engine.client.container()
+        scenario.builder = container.from_(f"{images.name}/{builder}")
+        with pytest.raises(DaggerRustError, match=r"cannot be used: .*401") as caught:
+            scenario.build()
+        assert "with_registry_auth" in str(caught.value)
+        assert images.granted == 0
+        secret = engine.client.set_secret(f"images-{token}", token)
+        container = container.with_registry_auth(images.name, "robot", secret)
+        scenario.builder = container.from_(f"{images.name}/{builder}")
+        scenario.runtime = container.from_(f"{images.name}/{runtime}")
+        assert scenario.output() == "one"
+        assert images.granted > 0
