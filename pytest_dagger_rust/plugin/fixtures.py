@@ -73,7 +73,9 @@ def _dagger_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:  # pyright:
 
 def _connected(pytestconfig: pytest.Config) -> Engine:
     if OS_NAME == "nt":
-        raise EngineUnavailable("Builds do not run on Windows itself.\n  Run pytest in WSL, on Linux or on macOS.")
+        raise EngineUnavailable(
+            "Builds do not run on Windows itself.\n  Run pytest in WSL, on Linux or on macOS."
+        )
     # Most runs connect to nothing, and on Windows these modules cannot be imported.
     from pytest_dagger_rust.engine.cli import CONNECTING  # noqa: PLC0415
     from pytest_dagger_rust.engine.engine import Engine  # noqa: PLC0415
