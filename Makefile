@@ -33,7 +33,7 @@ quick: venv ## run the tests that need neither an engine nor cargo
 	@$(VENV)/pytest -n 2 -m "not engine and not cargo and not timing and not types" --durations=10 $(ARGS)
 
 test: venv browser ## set everything up, then run the whole test suite
-	@$(WITH_STACK) pytest -n 2 --dist loadfile -m "not timing" --durations=10 $(ARGS)
+	@$(WITH_STACK) pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not timing" --durations=10 $(ARGS)
 	@$(WITH_STACK) pytest -m timing $(ARGS) || test $$? = 5 # for there may be none among the chosen ones
 
 soak: venv ## set everything up, then run every cell of the matrix of freshness, and the tests of many packages

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import tempfile
 import time
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_dagger_rust import scratch
 from pytest_dagger_rust.builds.access import BuildAccess
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.builds.execs import BuildRequest
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from os import PathLike
+    from pathlib import Path
 
     import dagger
     from typing_extensions import Unpack
@@ -322,7 +322,7 @@ async def build(  # noqa: PLR0913 - each is a decision of its own
     connection to the engine is lost, and DaggerRustError if an image cannot be used.
     """
     started = time.time()
-    with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:
+    with scratch.temporary_folder() as folder:
         request = BuildRequest(
             client,
             workspace,
@@ -330,7 +330,7 @@ async def build(  # noqa: PLR0913 - each is a decision of its own
             builder,
             runtime,
             tuple(excludes),
-            Path(folder),
+            folder,
             caches or Caches(),
             access or BuildAccess(),
         )

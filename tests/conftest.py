@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +13,7 @@ import pytest
 from tests.cargo.oracle import write_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
 HERE = Path(__file__).parent
 
@@ -20,9 +23,31 @@ BINARY = "binary of these sources"
 # What the tests of a folder need; those of tests/unit and tests/dev need nothing but Python.
 NEEDS = {"cargo": "cargo", "docs": "engine", "engine": "engine", "pytest": "engine", "typing": "types"}
 
+# Files that take minutes. They begin first, so that no worker is left alone with one of them at the end.
+LONG = (
+    "docs/test_example.py",
+    "engine/builds/test_published.py",
+    "engine/builds/test_freshness.py",
+    "docs/test_docs.py",
+    "engine/wheels/test_wheels.py",
+    "engine/builds/test_sessions.py",
+)
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Mark each test with what the tests of its folder need."""
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each run temporary folders that no run had before: an engine remembers what was built in a folder.
+
+    They are deleted at the end. To keep them, set the variable to a folder.
+    """
+    if "PYTEST_DEBUG_TEMPROOT" not in os.environ:
+        root = os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.mkdtemp(prefix="pytest-")
+        config.add_cleanup(lambda: shutil.rmtree(root, ignore_errors=True))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with what the tests of its folder need, and put the longest files first."""
+    order = {HERE / name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
     for item in items:
         if item.path.is_relative_to(HERE) and (need := NEEDS.get(item.path.relative_to(HERE).parts[0])):
             item.add_marker(need)

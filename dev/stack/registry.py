@@ -113,6 +113,7 @@ def _status(url: str) -> int:
         with _opener.open(url, timeout=5) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
+        error.close()
         return error.code
     except OSError:
         return 0

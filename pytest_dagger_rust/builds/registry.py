@@ -116,6 +116,8 @@ class Registry:
                 value: Any = json.loads(answer.read(_LARGEST))
                 return str(value.get("token") or value["access_token"])
         except (OSError, ValueError, KeyError, AttributeError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             raise DaggerRustError(
                 f"{realm.netloc} gives no token for {self._name}: {reason(error)}."
             ) from None

@@ -7,17 +7,17 @@ import json
 import os
 import queue
 import re
+import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
+from pytest_dagger_rust import scratch
 from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.engine.connecting import Steps
 from pytest_dagger_rust.engine.plain import without_trace
@@ -27,6 +27,7 @@ from pytest_dagger_rust.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pytest_dagger_rust.engine.otlp import Batch
     from pytest_dagger_rust.engine.telemetry import Hear
@@ -130,9 +131,8 @@ class CliSession:
 
     def _launch(self, program: str) -> None:
         self._receiver = Receiver(self._environ, self._heard)
-        descriptor, name = tempfile.mkstemp(prefix="dagger-", suffix=".log")
-        self._log = Path(name)
-        with os.fdopen(descriptor, "wb") as log:
+        self._log = scratch.new_folder() / "dagger.log"
+        with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the CLI the user named
                 # Otherwise it draws all that the session did, anew for every change.
                 [program, "--silent", "session", "--label", "dagger.io/sdk.name:pytest-dagger-rust"],
@@ -208,7 +208,7 @@ class CliSession:
                 self._receiver.close()
                 self._receiver = None
             if self._log is not None:
-                self._log.unlink(missing_ok=True)
+                shutil.rmtree(self._log.parent, ignore_errors=True)
                 self._log = None
 
     def _end(self, process: subprocess.Popen[bytes], timeout: float) -> None:

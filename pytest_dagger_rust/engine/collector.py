@@ -75,13 +75,16 @@ class _Parcel:
 
 def _send(parcel: _Parcel) -> None:
     from http.client import HTTPException  # noqa: PLC0415 - few users have a collector
+    from urllib.error import HTTPError  # noqa: PLC0415
     from urllib.request import Request, urlopen  # noqa: PLC0415
 
     with contextlib.suppress(OSError, ValueError, HTTPException):
         # The address is the one that the user has set.
         request = Request(parcel.url, parcel.body, parcel.headers, method="POST")  # noqa: S310
-        with urlopen(request, timeout=_PATIENCE):  # noqa: S310
-            pass
+        try:
+            urlopen(request, timeout=_PATIENCE).close()  # noqa: S310
+        except HTTPError as refusal:
+            refusal.close()
 
 
 class Collector:

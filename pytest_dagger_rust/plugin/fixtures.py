@@ -50,6 +50,10 @@ ENTRY_FIXTURES = frozenset(
 )
 
 
+# Python's name of the system; what runs in WSL is "posix".
+OS_NAME = os.name
+
+
 def _settings(pytestconfig: pytest.Config) -> Settings:
     return pytestconfig.stash[SETTINGS_KEY]
 
@@ -57,26 +61,35 @@ def _settings(pytestconfig: pytest.Config) -> Settings:
 @pytest.fixture(scope="session")
 def _dagger_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:  # pyright: ignore[reportUnusedFunction]
     """The connection to the Dagger engine."""
-    from pytest_dagger_rust.engine.cli import CONNECTING  # noqa: PLC0415
-    from pytest_dagger_rust.engine.engine import Engine  # noqa: PLC0415 - most runs connect to nothing
-
-    settings = _settings(pytestconfig)
-    build_log = pytestconfig.stash[REPORTING_KEY].build_log
     try:
-        controller = controller_of(pytestconfig)
-        session = controller.session() if controller else None
-        hear = build_log.progress.hear
-        engine = Engine(timeout=settings["connect_timeout"], session=session, hear=hear)
-        with build_log.waiting(CONNECTING):
-            engine.open()
-        # When Python ends, it looks through all objects once more, and the SDK has made tens of thousands of them.
-        atexit.register(gc.freeze)
+        engine = _connected(pytestconfig)
     except EngineUnavailable as error:
-        if settings["on_missing_engine"] == "skip":
+        if _settings(pytestconfig)["on_missing_engine"] == "skip":
             pytest.skip(str(error).splitlines()[0])
         raise
     yield engine
     engine.close()
+
+
+def _connected(pytestconfig: pytest.Config) -> Engine:
+    if OS_NAME == "nt":
+        raise EngineUnavailable(
+            "Builds do not run on Windows itself.\n  Run pytest in WSL, on Linux or on macOS."
+        )
+    # Most runs connect to nothing, and on Windows these modules cannot be imported.
+    from pytest_dagger_rust.engine.cli import CONNECTING  # noqa: PLC0415
+    from pytest_dagger_rust.engine.engine import Engine  # noqa: PLC0415
+
+    build_log = pytestconfig.stash[REPORTING_KEY].build_log
+    controller = controller_of(pytestconfig)
+    session = controller.session() if controller else None
+    timeout: float = _settings(pytestconfig)["connect_timeout"]
+    engine = Engine(timeout=timeout, session=session, hear=build_log.progress.hear)
+    with build_log.waiting(CONNECTING):
+        engine.open()
+    # When Python ends, it looks through all objects once more, and the SDK has made tens of thousands of them.
+    atexit.register(gc.freeze)
+    return engine
 
 
 @pytest.fixture(scope="session")

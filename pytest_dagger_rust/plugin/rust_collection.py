@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import tempfile
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ class RustTests(Participant):
         self._of_workers: str | None = None
         self._serial: frozenset[str] = frozenset()
         self._sources: RustSources | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
 
     @property
     def runs_ignored(self) -> bool:
@@ -199,8 +199,10 @@ class RustTests(Participant):
         if shared := from_controller(self._config, self.xdist_key):
             return Path(shared)
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-")
-        return Path(self._folder.name)
+            from pytest_dagger_rust import scratch  # noqa: PLC0415 - cannot be imported on Windows
+
+            self._folder = scratch.new_folder()
+        return self._folder
 
     def to_worker(self) -> str:
         """Return the folder with the results of all workers."""
@@ -209,7 +211,7 @@ class RustTests(Participant):
     def pytest_unconfigure(self) -> None:
         """Remove the results."""
         if self._folder is not None:
-            self._folder.cleanup()
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import shutil
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +19,7 @@ from pytest_dagger_rust.plugin.state import REPORTING_KEY, SETTINGS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
     from pytest_dagger_rust.engine.cli import CliSession, SessionParams
     from pytest_dagger_rust.engine.otlp import Batch
@@ -167,7 +168,7 @@ class SharedSession:
         self._answer: tuple[int, str] | str | None = None
         self._cli: CliSession | None = None
         self._opener: threading.Thread | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
         self._is_closed = False
 
     def serve(self, channel: Channel, worker: str) -> None:
@@ -232,8 +233,10 @@ class SharedSession:
     def _shared_folder(self) -> str | None:
         with self._lock, contextlib.suppress(OSError):
             if self._folder is None and not self._is_closed:
-                self._folder = tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-")
-            return self._folder.name if self._folder else None
+                from pytest_dagger_rust import scratch  # noqa: PLC0415 - cannot be imported on Windows
+
+                self._folder = scratch.new_folder()
+            return str(self._folder) if self._folder else None
         return None
 
     def close(self, patience: float = _CLOSING) -> None:
@@ -250,8 +253,7 @@ class SharedSession:
             # What it waits for has ended, but for a download of the CLI.
             opener.join(patience)
         if folder is not None:
-            with contextlib.suppress(OSError):
-                folder.cleanup()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Participant:

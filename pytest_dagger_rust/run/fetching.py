@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
+from pytest_dagger_rust import scratch
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.container.frames import FrameError
 from pytest_dagger_rust.diagnostics import lines_of
@@ -16,6 +15,7 @@ from pytest_dagger_rust.errors import DaggerRustError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
     import dagger
 
@@ -33,8 +33,8 @@ async def fetch(
 
     Raises DaggerRustError if the container ended without results, or if they cannot be read.
     """
-    with _errors(command, limit), tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:
-        path = Path(folder, "result")
+    with _errors(command, limit), scratch.temporary_folder() as folder:
+        path = folder / "result"
         with anyio.fail_after(None if limit is None else limit + ALLOWANCE):
             # Resolved in the container, where it is a regular file: nothing else can be exported by this name.
             await executed.file(agent.RESULT_FILE).export(str(path))

@@ -12,6 +12,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_dagger_rust import scratch
 from pytest_dagger_rust.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class HostInputs:
 
     def __init__(self, client: dagger.Client) -> None:
         self._client = client
-        self._folder = Path(tempfile.mkdtemp(prefix="pytest-dagger-rust-"))
+        self._folder = scratch.new_folder()
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     def put(self, container: dagger.Container, path: str, content: FileContent) -> dagger.Container:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from pytest_dagger_rust import scratch
 from pytest_dagger_rust.container.frames import FrameError, frame
 from pytest_dagger_rust.errors import ConfigurationError
 
@@ -221,7 +222,7 @@ class Tunnel:
 
 def _socket_folder() -> Path:
     """Make a folder for a socket: the kernel accepts short paths only."""
-    folder = Path(tempfile.mkdtemp(prefix="pdr-"))
+    folder = scratch.new_folder()
     if len(str(folder)) <= _SHORT_PATH:
         return folder
     folder.rmdir()

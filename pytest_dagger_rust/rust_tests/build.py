@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pytest_dagger_rust import scratch
 from pytest_dagger_rust.builds.access import BuildAccess
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.builds.execs import VOLUME, BuildRequest
@@ -94,7 +93,7 @@ async def build_tests(
     Raises what `build` raises.
     """
     started = time.time()
-    with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as folder:
+    with scratch.temporary_folder() as folder:
         request = BuildRequest(
             client,
             workspace,
@@ -102,7 +101,7 @@ async def build_tests(
             builder,
             runner or builder,
             tuple(excludes),
-            Path(folder),
+            folder,
             caches or Caches(),
             access or BuildAccess(),
             tests=True,

@@ -7,7 +7,6 @@ import dataclasses
 import re
 import shutil
 import sys
-import tempfile
 import weakref
 import zipfile
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
 
+from pytest_dagger_rust import scratch
 from pytest_dagger_rust.builds import archive, toolchains
 from pytest_dagger_rust.builds.execs import INPUT, OUT, PACKAGES, VOLUME
 from pytest_dagger_rust.builds.source_tree import source_tree
@@ -147,7 +147,7 @@ async def build_wheel(request: WheelRequest) -> Wheel:
     made = await _packed(request, built, builder, folder)
     (name,) = await made.entries()
     file = made.file(name)
-    place = Path(tempfile.mkdtemp(prefix="pytest-dagger-rust-"))
+    place = scratch.new_folder()
     wheel = Wheel(name, place / name, file, built.report)
     weakref.finalize(wheel, shutil.rmtree, place, ignore_errors=True)
     await file.export(str(wheel.path))
@@ -200,8 +200,8 @@ async def _packed(
     program = built.agents.builder
     parts = (request.client, request.workspace, request.options)
     builder = await toolchains.installed(*parts, builder, program)
-    with tempfile.TemporaryDirectory(prefix="pytest-dagger-rust-") as scratch:
-        tree = archive.pack(entries, Path(scratch))
+    with scratch.temporary_folder() as unpacked:
+        tree = archive.pack(entries, unpacked)
         report, library = f"{INPUT}/report.json", f"{INPUT}/{shared[0]}"
         options = agent.options(
             {
@@ -219,7 +219,7 @@ async def _packed(
         )
         user = await builder.user()
         container = (
-            (await _with_maturin(request, builder, program, Path(scratch)))
+            (await _with_maturin(request, builder, program, unpacked))
             .with_mounted_directory(PACKAGES, built.packages)
             .with_mounted_directory(OUT, agent.empty_directory(request.client), owner=user)
             .with_mounted_file(f"{INPUT}/{tree.path.name}", request.client.host().file(str(tree.path)))
@@ -241,12 +241,12 @@ def _is_module(request: WheelRequest, name: str, package: str) -> bool:
 
 
 async def _with_maturin(
-    request: WheelRequest, builder: dagger.Container, program: dagger.File, scratch: Path
+    request: WheelRequest, builder: dagger.Container, program: dagger.File, folder: Path
 ) -> dagger.Container:
     options = agent.options({"name": "maturin", "out": "/pytest-dagger-rust-found"})
     look = builder.with_mounted_file(agent.PROGRAM, program).with_exec([agent.PROGRAM, "find", *options])
     if await look.file("/pytest-dagger-rust-found").contents():
         return builder
     platform = str(await request.client.default_platform())
-    maturin_program = await asyncio.to_thread(maturin.download, platform, scratch)
+    maturin_program = await asyncio.to_thread(maturin.download, platform, folder)
     return builder.with_file("/usr/local/bin/maturin", request.client.host().file(str(maturin_program)))

@@ -57,8 +57,9 @@ class Terminal:
         return max(b - a for a, b in zip(times[first:], times[first + 1 :], strict=False))
 
 
-# Nothing is kept in the project; hypothesis' plugin imports hypothesis at the end of each run, for half a second.
-FEWER_PLUGINS = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+# Nothing is kept in the project, and pytest-shard adds a line to what is shown. The last one imports hypothesis at the end
+# of each run, for half a second.
+FEWER_PLUGINS = ("-p", "no:cacheprovider", "-p", "no:pytest-shard", "-p", "no:hypothesispytest")
 
 
 def run_pytest(

@@ -73,8 +73,25 @@ def test_every_test_of_the_workspace_is_an_item(project: Project) -> None:
     result = project.pytest("-v", "-rs", "--deselect=crates/bad")
     assert outcomes(result) == {"tests/test_any.py::test_any": "passed", **GOOD}
     result.stdout.fnmatch_lines(['SKIPPED * crates/good/src/lib.rs: #?ignore = "needs the moon"?'])
-    # An engine whose caches outlived the last run's folder of this name has compiled all of it before.
-    result.stdout.re_match_lines([r"build +compiled +fresh", r"cargo test +(3 +0|0 +3) "])
+    result.stdout.re_match_lines([r"build +compiled +fresh", r"cargo test +3 +0 "])
+
+
+def test_parts_of_a_suite_on_several_machines(project: Project, tmp_path: Path) -> None:
+    """Each test is in one part, where it stays when others are left out; the parts' JUnit files can be merged."""
+    parts, names = [], []
+    for part in (0, 1):
+        report = tmp_path / f"part-{part}.xml"
+        options = (f"--shard-id={part}", "--num-shards=2", f"--junitxml={report}", "--deselect=crates/bad")
+        parts.append(outcomes(project.pytest("-p", "pytest_shard.pytest_shard", "-v", *options)))
+        cases = ET.parse(report).iter("testcase")  # noqa: S314 - written by pytest
+        names.append({(case.get("classname"), case.get("name")) for case in cases})
+    assert all(parts)
+    assert parts[0] | parts[1] == {"tests/test_any.py::test_any": "passed", **GOOD}
+    assert not parts[0].keys() & parts[1].keys()
+    assert [len(found) for found in names] == [len(found) for found in parts]
+    assert not names[0] & names[1]
+    alone = project.pytest("-p", "pytest_shard.pytest_shard", "-v", *options, "crates/good/tests")
+    assert outcomes(alone).items() <= parts[1].items()
 
 
 def test_each_way_to_fail_is_told(project: Project, tmp_path: Path) -> None:

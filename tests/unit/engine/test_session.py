@@ -94,11 +94,11 @@ def test_a_session_that_opens(
     session = cli.session(hear=heard.append)
     session.start()
     assert session.params().port == 4
-    assert list(tmp_path.glob("dagger-*.log"))
+    assert list(tmp_path.rglob("dagger.log"))
     session.close()
     assert [found.name for batch in heard for found in batch.spans()] == ["connect"]
     assert cli.processes == []
-    assert not list(tmp_path.glob("dagger-*.log"))
+    assert not list(tmp_path.rglob("dagger.log"))
 
 
 def test_sessions_leave_no_file_open(make_cli: Callable[..., Cli]) -> None:
