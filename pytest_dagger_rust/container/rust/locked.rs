@@ -35,7 +35,9 @@ impl Locked {
     /// the name in lower case.
     pub fn has_repository(&self, folder: &OsStr) -> bool {
         let folder = folder.to_string_lossy();
-        folder.rsplit_once('-').is_some_and(|(name, _)| self.repositories.iter().any(|known| known.eq_ignore_ascii_case(name)))
+        folder
+            .rsplit_once('-')
+            .is_some_and(|(name, _)| self.repositories.iter().any(|known| known.eq_ignore_ascii_case(name)))
     }
 
     fn add(&mut self, package: Package) {
