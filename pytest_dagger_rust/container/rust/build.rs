@@ -323,17 +323,11 @@ impl<'a> Build<'a> {
         let words = self.options.rest().to_vec();
         let mut variables = Vec::new();
         if self.is_test() {
-            variables = self.rustdoc("")?;
+            variables = self.rustdoc()?;
             variables.extend(self.recorders(&words)?);
         }
         let limit = cargo::limit(self.options)?;
-        let mut status = cargo::run(self.cargo(&words, variables)?, &mut self.transcript, limit)?;
-        if status.success() && self.is_test() {
-            if let Some(words) = self.doctest_words(&words) {
-                let command = self.cargo(&words, self.rustdoc("doctests")?)?;
-                status = cargo::run(command, &mut self.transcript, limit)?;
-            }
-        }
+        let status = cargo::run(self.cargo(&words, variables)?, &mut self.transcript, limit)?;
         self.volume.strike_clock()?;
         if status.success() {
             return Ok(());
@@ -399,26 +393,14 @@ impl<'a> Build<'a> {
         Ok(triples)
     }
 
-    /// Returns the flags that make cargo hand doctests to rustdoc, where there may be any.
-    fn doctest_words(&self, words: &[OsString]) -> Option<Vec<OsString>> {
-        let is_any = self.artifacts().any(|artifact| artifact.has_doctests);
-        // A dependency build compiles tests without having any to list.
-        let is_without = |word: &OsString| word == "--no-run" || word == "--bin" || word == "--example";
-        if !is_any || words.iter().any(is_without) {
-            return None;
-        }
-        let (subcommand, flags) = words.split_first()?;
-        Some([&[subcommand.clone(), "--doc".into()], flags].concat())
-    }
-
-    /// Returns the variables that make cargo take the agent for rustdoc; without a file for records it lists nothing.
-    fn rustdoc(&self, records: &str) -> Outcome<Vec<(OsString, OsString)>> {
+    /// Returns the variables that make cargo take the agent for rustdoc.
+    fn rustdoc(&self) -> Outcome<Vec<(OsString, OsString)>> {
         let link = self.volume.work().join("rustdoc");
         if files::status(&link).at(&link)?.is_none() {
             std::os::unix::fs::symlink(agent()?, &link).at(&link)?;
         }
         let rustdoc = std::env::var_os("RUSTDOC").unwrap_or_else(|| "rustdoc".into());
-        let into = if records.is_empty() { PathBuf::new() } else { self.volume.work().join(records) };
+        let into = self.volume.work().join("doctests");
         Ok(vec![
             ("RUSTDOC".into(), link.into()),
             (record::RUSTDOC.into(), rustdoc),

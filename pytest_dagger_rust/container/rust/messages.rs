@@ -28,7 +28,6 @@ pub struct Artifact {
     pub manifest: PathBuf,
     pub source: PathBuf,
     pub is_test: bool,
-    pub has_doctests: bool,
 }
 
 impl Artifact {
@@ -71,7 +70,6 @@ fn artifact(message: &Value) -> Option<Artifact> {
         manifest: path(message.get("manifest_path")?)?,
         source: path(target.get("src_path")?)?,
         is_test: message.get("profile")?.get("test")?.bool()?,
-        has_doctests: target.get("doctest").and_then(Value::bool).unwrap_or(false),
     })
 }
 

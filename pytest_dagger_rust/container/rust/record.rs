@@ -33,7 +33,7 @@ pub fn main(options: &Options) -> Outcome<()> {
     append(&options.path("into")?, &Value::object(members))
 }
 
-/// Is rustdoc: has the doctests of a library listed where it is asked to run them, and there is a file for records.
+/// Is rustdoc: has the doctests of a library listed where it is asked to run them.
 pub fn rustdoc(arguments: Vec<OsString>) -> Outcome<()> {
     let missing = |name: &str| Failure::new(OWN, format!("{name} is not set"));
     let program = env::var_os(RUSTDOC).ok_or_else(|| missing(RUSTDOC))?;
@@ -42,9 +42,6 @@ pub fn rustdoc(arguments: Vec<OsString>) -> Outcome<()> {
         return Err(error).at(Path::new(&program));
     }
     let into = env::var_os(DOCTESTS).ok_or_else(|| missing(DOCTESTS))?;
-    if into.is_empty() {
-        return Ok(());
-    }
     let list = ["--test-args", "--list", "--test-args", "--format=terse"].map(OsString::from);
     let listed = output(&program, arguments.iter().chain(&list))?;
     if listed.is_empty() {

@@ -63,6 +63,24 @@ def test_a_second_build_of_tests_compiles_nothing_and_records_again(workshop: Wo
     assert len(second["doctests"]) == 1
 
 
+def test_a_program_without_a_library_has_no_doctests(workshop: Workshop) -> None:
+    """Where a library that it depends on has some; cargo lists those of packages that are selected."""
+    workshop.write(
+        {
+            **FILES,
+            "Cargo.toml": FILES["Cargo.toml"].replace("app", "helper") + '[workspace]\nmembers = ["program"]\n',
+            "src/lib.rs": FILES["src/lib.rs"].replace("app::", "helper::"),
+            "program/Cargo.toml": FILES["Cargo.toml"] + '[dependencies]\nhelper = { path = ".." }\n',
+            "program/src/main.rs": "fn main() { helper::two(); }\n#[test] fn one() {}\n",
+        }
+    )
+    workshop.options = ("test", "--no-fail-fast", "--package=app")
+    report = workshop.build()
+    assert (names_of(report), report["doctests"]) == (["app"], [])
+    workshop.options = ("test", "--no-fail-fast", "--workspace")
+    assert len(workshop.build()["doctests"]) == 1
+
+
 def names_of(report: dict[str, Any]) -> list[str]:
     """Return the names of the test binaries that were recorded, in cargo's order."""
     return [record["executable"].rpartition("/")[2].rpartition("-")[0] for record in report["tests"]]
