@@ -68,7 +68,8 @@ def test_a_program_without_a_library_has_no_doctests(workshop: Workshop) -> None
     workshop.write(
         {
             **FILES,
-            "Cargo.toml": FILES["Cargo.toml"].replace("app", "helper") + '[workspace]\nmembers = ["program"]\n',
+            "Cargo.toml": FILES["Cargo.toml"].replace("app", "helper")
+            + '[workspace]\nmembers = ["program"]\n',
             "src/lib.rs": FILES["src/lib.rs"].replace("app::", "helper::"),
             "program/Cargo.toml": FILES["Cargo.toml"] + '[dependencies]\nhelper = { path = ".." }\n',
             "program/src/main.rs": "fn main() { helper::two(); }\n#[test] fn one() {}\n",
