@@ -28,6 +28,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _REGISTRY_TOKEN = re.compile(r"CARGO_REGISTRIES_(?P<name>\w+)_TOKEN")
 _REFERENCES = "a reference to a value: env://NAME, file://PATH, cmd://COMMAND, op://ITEM or vault://ITEM"
 
+# Bytes of a socket's path, on Linux and on macOS.
+_LONGEST_SOCKET = 103
+
 _CREDENTIALS = "/pytest-dagger-rust-git-credentials"
 _SSH_AGENT = "/pytest-dagger-rust-ssh-agent"
 
@@ -145,14 +148,17 @@ def _secret(client: dagger.Client, name: str, reference: str) -> dagger.Secret:
 
 
 def _socket(value: str, folder: Path | None) -> str:
-    """Return a path of the SSH agent's socket, the same one for each session where there is a folder to keep it in."""
+    """Return a path of the SSH agent's socket, the same one for each session where there is a folder to keep it in.
+
+    In a folder whose path is too long for a socket's it is not kept: the dagger CLI would never connect.
+    """
     scheme, separator, name = value.partition("://")
     path = value
     if separator:
         path = os.environ.get(name, "") if scheme == "env" else ""
     if not path or not os.path.exists(path):  # noqa: PTH110 - a path may be too long to look at
         raise ConfigurationError(f"ssh_agent: there is no socket of an SSH agent at {value}.")
-    if folder is None:
+    if folder is None or len(os.fsencode(folder / "ssh-agent")) > _LONGEST_SOCKET:
         return path
     folder.mkdir(parents=True, exist_ok=True)
     link, unfinished = folder / "ssh-agent", folder / f"ssh-agent.{os.getpid()}"

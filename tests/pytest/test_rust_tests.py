@@ -78,11 +78,12 @@ def test_every_test_of_the_workspace_is_an_item(project: Project) -> None:
 
 def test_parts_of_a_suite_on_several_machines(project: Project, tmp_path: Path) -> None:
     """Each test is in one part, where it stays when others are left out; the parts' JUnit files can be merged."""
-    parts, names = [], []
+    parts: list[dict[str, str]] = []
+    names: list[set[tuple[str | None, str | None]]] = []
+    plugin = ("-p", "pytest_shard.pytest_shard", "-v", "--deselect=crates/bad", "--num-shards=2")
     for part in (0, 1):
         report = tmp_path / f"part-{part}.xml"
-        options = (f"--shard-id={part}", "--num-shards=2", f"--junitxml={report}", "--deselect=crates/bad")
-        parts.append(outcomes(project.pytest("-p", "pytest_shard.pytest_shard", "-v", *options)))
+        parts.append(outcomes(project.pytest(*plugin, f"--shard-id={part}", f"--junitxml={report}")))
         cases = ET.parse(report).iter("testcase")  # noqa: S314 - written by pytest
         names.append({(case.get("classname"), case.get("name")) for case in cases})
     assert all(parts)
@@ -90,7 +91,7 @@ def test_parts_of_a_suite_on_several_machines(project: Project, tmp_path: Path) 
     assert not parts[0].keys() & parts[1].keys()
     assert [len(found) for found in names] == [len(found) for found in parts]
     assert not names[0] & names[1]
-    alone = project.pytest("-p", "pytest_shard.pytest_shard", "-v", *options, "crates/good/tests")
+    alone = project.pytest(*plugin, "--shard-id=1", "crates/good/tests")
     assert outcomes(alone).items() <= parts[1].items()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from typing import TYPE_CHECKING
 
@@ -107,10 +106,6 @@ def test_git_over_https_with_a_certificate_of_the_company(
         assert server.granted > 0
 
 
-@pytest.mark.skipif(
-    "PYTEST_XDIST_WORKER" in os.environ,
-    reason="from a worker of pytest-xdist, no connection to the agent is made",
-)
 def test_git_over_ssh_with_an_agent(make_scenario: MakeScenario, token: str, tmp_path: Path) -> None:
     """The agent signs, its key stays where it is, and what is compiled finds no socket."""
     repository(tmp_path / "served/closed", closed(token, "git-server:22"))
