@@ -196,11 +196,17 @@ class Proxy(Serving):
 
 class _Proxy(_Handler):
     server: Proxy  # pyright: ignore[reportIncompatibleVariableOverride]
+    # The connection stays for the question that has the answer to a refusal.
+    protocol_version = "HTTP/1.1"
 
     def do_CONNECT(self) -> None:
         if self.headers.get("Proxy-Authorization") != self.server.login:
             self.server.refused += 1
-            self.send_error(407)
+            self.send_response(407)
+            # curl, in git, does not say who it is before it is asked.
+            self.send_header("Proxy-Authenticate", 'Basic realm="company"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
             return
         self.server.granted += 1
         self.server.asked.append(self.path)
@@ -211,6 +217,7 @@ class _Proxy(_Handler):
             back.start()
             _copy(self.connection, upstream)
             back.join()
+        self.close_connection = True
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

@@ -82,7 +82,10 @@ def trust(scenario: Scenario, certificate: bytes) -> None:
 def test_git_over_https_with_a_certificate_of_the_company(
     make_scenario: MakeScenario, token: str, tmp_path: Path
 ) -> None:
-    """Refused without the certificate and with another token; then the package is there, and finds no token."""
+    """Refused without the certificate and with another token; then the package is there, and finds no token.
+
+    The last build reaches the server by the company's proxy, which wants a login of its own.
+    """
     repository(tmp_path / "served/closed", closed(token, "git-server:22"))
     company = authority(tmp_path, "git-server")
     server = GitServer(tmp_path / "served", basic("robot", token), company.context)
@@ -101,9 +104,16 @@ def test_git_over_https_with_a_certificate_of_the_company(
         assert token not in str(caught.value)
         assert (server.granted, server.refused > 0) == (0, True)
         (tmp_path / "right").write_text(f"https://robot:{token}@git-server:{server.server_port}\n")
-        scenario.access = BuildAccess(network="fetch", git_credentials=f"file://{tmp_path / 'right'}")
-        assert scenario.output() == f"{NOTHING}\n"
+        proxy = Proxy(basic("robot", token), server.server_port)
+        reach(scenario, "proxy", proxy.server_port, 3128)
+        (tmp_path / "proxy").write_text(f"http://robot:{token}@proxy:3128")
+        secrets = {"HTTPS_PROXY": f"file://{tmp_path / 'proxy'}"}
+        git = f"file://{tmp_path / 'right'}"
+        scenario.access = BuildAccess(network="fetch", git_credentials=git, secrets=secrets)
+        with served(proxy):
+            assert scenario.output() == f"{NOTHING}\n"
         assert server.granted > 0
+        assert set(proxy.asked) == {f"git-server:{server.server_port}"}
 
 
 def test_git_over_ssh_with_an_agent(make_scenario: MakeScenario, token: str, tmp_path: Path) -> None:
