@@ -65,8 +65,9 @@ def read_doctest(case: RustTestCase, result: RunResult, timeout: float) -> Outco
         return Outcome(None, "", "", None, seconds)
     before, panic = panic_of(_message(text, case.name or ""))
     if panic is not None:
-        # The panic's line is often one of the program that rustdoc made of the doctest.
-        panic = dataclasses.replace(panic, line=place_of(case).line)
+        # The panic's place is often one of the program that rustdoc made of the doctest, or of all of them.
+        place = place_of(case)
+        panic = dataclasses.replace(panic, file=place.file, line=place.line)
     first = next((line for line in lines_of(before) if line.startswith("error")), "the doctest failed")
     return Outcome(panic.message if panic else first, before.strip("\n"), "", panic, seconds)
 

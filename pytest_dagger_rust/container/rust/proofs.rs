@@ -123,6 +123,8 @@ impl Prover<'_> {
         let is_compiled = |stamp: &Stamp| !artifact.is_fresh && stamp.changed >= self.places.started;
         let why = match stamp {
             Some(stamp) if is_compiled(&stamp) => return self.note(stamp.text),
+            // Cargo was called twice, the second time for doctests.
+            Some(stamp) if self.seen.contains(stamp.text.as_bytes()) => return,
             Some(stamp) => match self.known.get(stamp.text.as_bytes()).copied() {
                 None => "it is not known what it was made from".into(),
                 Some(generation) => match self.culprit(artifact, file, &folder, generation) {

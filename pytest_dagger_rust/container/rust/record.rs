@@ -17,8 +17,9 @@ use crate::files::{self, O_NOFOLLOW};
 use crate::json::{self, Value};
 use crate::options::Options;
 
-/// Where the records of doctests go, and the rustdoc that is stood in for.
+/// Where the records of doctests go, what is written where none are wanted, and the rustdoc that is stood in for.
 pub const DOCTESTS: &str = "PYTEST_DAGGER_RUST_DOCTESTS";
+pub const ASKED: &str = "PYTEST_DAGGER_RUST_DOCTESTS_ASKED";
 pub const RUSTDOC: &str = "PYTEST_DAGGER_RUST_RUSTDOC";
 
 const LARGEST: u64 = 256 << 20;
@@ -33,7 +34,7 @@ pub fn main(options: &Options) -> Outcome<()> {
     append(&options.path("into")?, &Value::object(members))
 }
 
-/// Is rustdoc: has the doctests of a library listed where it is asked to run them.
+/// Is rustdoc: has the doctests of a library listed where it is asked to run them, and there is a file for records.
 pub fn rustdoc(arguments: Vec<OsString>) -> Outcome<()> {
     let missing = |name: &str| Failure::new(OWN, format!("{name} is not set"));
     let program = env::var_os(RUSTDOC).ok_or_else(|| missing(RUSTDOC))?;
@@ -42,6 +43,10 @@ pub fn rustdoc(arguments: Vec<OsString>) -> Outcome<()> {
         return Err(error).at(Path::new(&program));
     }
     let into = env::var_os(DOCTESTS).ok_or_else(|| missing(DOCTESTS))?;
+    if into.is_empty() {
+        let asked = PathBuf::from(env::var_os(ASKED).ok_or_else(|| missing(ASKED))?);
+        return files::replace(&asked, b"").at(&asked);
+    }
     let list = ["--test-args", "--list", "--test-args", "--format=terse"].map(OsString::from);
     let listed = output(&program, arguments.iter().chain(&list))?;
     if listed.is_empty() {

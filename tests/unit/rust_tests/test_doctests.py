@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from pytest_dagger_rust.run.running import RunResult
 from pytest_dagger_rust.rust_tests.build import RustTestBinary
 from pytest_dagger_rust.rust_tests.cases import RustTestCase
@@ -30,6 +32,18 @@ def test_each_doctest_has_its_own_message() -> None:
     """It ends where the next one's begins."""
     assert read("error[E0425]: cannot find value") == "error[E0425]: cannot find value"
     assert read("nothing that looks like an error") == "the doctest failed"
+
+
+@pytest.mark.parametrize("file", ["src/lib.rs", "/t/rustdoctestAbc/doctest_bundle_2024.rs", "src/other.rs"])
+def test_the_place_of_a_failure_is_the_doctests(file: str) -> None:
+    """Whichever file of the user, of the library or of rustdoc panicked; the text says where that was."""
+    said = f"thread 'main' (7) panicked at {file}:12:5:\nassertion failed"
+    result = RunResult(("rustdoc",), 101, text(said).encode(), b"", 1.0, None)
+    outcome = read_doctest(RustTestCase(BINARY, NAME), result, 60)
+    assert outcome.failure == "assertion failed"
+    assert outcome.panic is not None
+    assert (outcome.panic.file, outcome.panic.line) == ("src/lib.rs", 3)
+    assert f"{file}:12:5" in outcome.panic.text
 
 
 def seconds(lines: int) -> float:
