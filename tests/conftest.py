@@ -41,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if "PYTEST_DEBUG_TEMPROOT" not in os.environ:
         root = os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.mkdtemp(prefix="pytest-")
+        # Some tests run programs as another user.
+        Path(root).chmod(0o711)
         config.add_cleanup(lambda: shutil.rmtree(root, ignore_errors=True))
 
 

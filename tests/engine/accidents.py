@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # Seconds in which a compiler has to show up, and a killed build has to be gone.
 PATIENCE = 60.0
 
+# A variable of builds, by whose value their compilers are told from those of other tests.
+MARK = "DOOMED"
+
 
 def use_volume(patch: pytest.MonkeyPatch, name: str) -> None:
     """Let all builds use one volume, whatever their folder and their builder."""
@@ -86,7 +89,7 @@ def kill_while_compiling(scenario: Scenario, crate: str, **changes: object) -> N
 
         thread = threading.Thread(target=run)
         thread.start()
-        wait_for_rustc(crate)
+        wait_for_rustc(crate, doomed.mark)
         doomed.engine.kill()
         thread.join(PATIENCE)
         assert failures, "the build was over before it could be killed"
@@ -105,10 +108,11 @@ class Killable(Engine):
 
 @dataclasses.dataclass
 class Doomed:
-    """A scenario in a session that can be killed."""
+    """A scenario in a session that can be killed, and the mark that its compilers have."""
 
     engine: Killable
     scenario: Scenario
+    mark: str
 
     def build(self, **changes: object) -> None:
         """Build as the scenario does."""
@@ -123,7 +127,8 @@ def another_session(scenario: Scenario) -> Generator[Doomed]:
         builder_id = scenario.engine.call(scenario.builder.id)
         runtime_id = scenario.engine.call(scenario.runtime.id)
         # The engine may know the result of such a build: this one has to run.
-        builder = client.load_container_from_id(builder_id).with_env_variable("DOOMED", uuid.uuid4().hex)
+        mark = uuid.uuid4().hex
+        builder = client.load_container_from_id(builder_id).with_env_variable(MARK, mark)
         yield Doomed(
             engine,
             dataclasses.replace(
@@ -132,21 +137,27 @@ def another_session(scenario: Scenario) -> Generator[Doomed]:
                 builder=builder,
                 runtime=client.load_container_from_id(runtime_id),
             ),
+            mark,
         )
 
 
-def wait_for_rustc(crate: str) -> None:
-    """Wait until a compiler works on a crate whose name begins so; containers are processes of this machine."""
+def wait_for_rustc(crate: str, mark: str) -> None:
+    """Wait until a compiler works on a crate whose name begins so, with a mark in its environment.
+
+    Containers are processes of this machine, and other tests may compile crates of that name at the same time.
+    """
     deadline = time.monotonic() + PATIENCE
-    while not any(True for _ in compilers_of(crate)):
+    while not any(True for _ in compilers_of(crate, mark)):
         assert time.monotonic() < deadline, f"no rustc has come to compile {crate}"
         time.sleep(0.005)
 
 
-def compilers_of(crate: str) -> Iterator[int]:
-    """Return the process ids of compilers at work on a crate whose name begins so."""
+def compilers_of(crate: str, mark: str | None = None) -> Iterator[int]:
+    """Return the process ids of compilers at work on a crate whose name begins so, with a mark if there is one."""
     wanted = f"--crate-name\0{crate}".encode()
+    variable = f"{MARK}={mark}".encode()
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if wanted in (entry / "cmdline").read_bytes():
+            is_crate = wanted in (entry / "cmdline").read_bytes()
+            if is_crate and (mark is None or variable in (entry / "environ").read_bytes().split(b"\0")):
                 yield int(entry.name)

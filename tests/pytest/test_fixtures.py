@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.engine.accidents import MARK
 from tests.pytest import program
 
 if TYPE_CHECKING:
@@ -244,10 +246,10 @@ import os
 import threading
 
 from pytest_dagger_rust.builds import pipeline
-from tests.engine.accidents import wait_for_rustc
+from tests.engine.accidents import MARK, wait_for_rustc
 
 def die():
-    wait_for_rustc("app")
+    wait_for_rustc("app", os.environ[MARK])
     os._exit(1)
 
 real = pipeline._run
@@ -272,7 +274,10 @@ def test_a_worker_dies_while_it_builds(
     monkeypatch.setenv("WORKERS_LOG", str(tmp_path / "workers.log"))
     bare_project.write({f"rust/{name}": text for name, text in program.FILES.items()})
     bare_project.write({"conftest.py": DYING})
-    result = bare_project.pytest("-n2", "--dagger-rust-workspace=rust", workers=WORKERS)
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv(MARK, mark)
+    options = ("--dagger-rust-workspace=rust", f"--dagger-rust-build-env={MARK}={mark}")
+    result = bare_project.pytest("-n2", *options, workers=WORKERS)
     result.assert_outcomes(passed=7, failed=1)
     result.stdout.fnmatch_lines(["*worker 'gw*' crashed while running*"])
     assert (bare_project.folder / "died").exists()

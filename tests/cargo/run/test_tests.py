@@ -90,8 +90,12 @@ def test_a_daemon_ends_with_its_own_job(run: AgentRun) -> None:
     mark = f"tests-daemon-of-{os.getpid()}"
     python = Program("/", {}, ("/usr/bin/python3", "-c"))
     lines = [line.removeprefix("    ") for line in DAEMON.splitlines()]
-    look = f"import glob; print(sum({mark!r} in open(f).read() for f in glob.glob('/proc/[0-9]*/cmdline')))"
-    code = "\n".join(["import os, sys, time", *lines, "time.sleep(1)", look])
+    look = f"sum({mark!r} in open(f).read() for f in glob.glob('/proc/[0-9]*/cmdline'))"
+    # The daemon may need time to be there; then the other job has time to take it along.
+    wait = (
+        f"until = time.time() + 10\nwhile {look} < 2 and time.time() < until: time.sleep(0.05)\ntime.sleep(1)"
+    )
+    code = "\n".join(["import glob, os, sys, time", *lines, wait, f"print({look})"])
     began = time.monotonic()
     found = called(run, [python, SHELL], [Call(0, (code, mark)), Call(1, ("exit 0",))], ("--parallel=2",))
     assert time.monotonic() - began < 20

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,19 +62,11 @@ def test_pytest_is_killed_while_the_compiler_runs(tmp_path: Path, telltale: Tell
     """Nothing of the killed run stays, and the next one is right."""
     root = shutil.copytree(telltale.scenario.root, tmp_path / "project")
     (root / "test_program.py").write_text(TEST)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-c",
-        os.devnull,
-        "--rootdir=.",
-    ]
+    mark = uuid.uuid4().hex
+    settings = ("-c", os.devnull, "--rootdir=.", f"--dagger-rust-build-env={accidents.MARK}={mark}")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *settings]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
-        accidents.wait_for_rustc("telltale")
+        accidents.wait_for_rustc("telltale", mark)
         sessions = descendants(killed.pid)
         killed.send_signal(signal.SIGKILL)
     assert sessions
@@ -134,7 +127,7 @@ def test_the_engine_is_killed_while_the_compiler_runs(
         second.edit("main", "library")
         with ThreadPoolExecutor(1) as threads:
             doomed = threads.submit(second.told)
-            accidents.wait_for_rustc("telltale")
+            accidents.wait_for_rustc("telltale", before.mark)
             kill(second_engine)
             assert isinstance(doomed.exception(accidents.PATIENCE), EngineUnavailable)
         second_engine.up()
