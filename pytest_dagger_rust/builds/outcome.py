@@ -16,24 +16,47 @@ from pytest_dagger_rust.diagnostics import lines_of
 from pytest_dagger_rust.manifests.lockfile import STUB_VERSION, Lock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_dagger_rust.builds.agent_report import AgentReport
     from pytest_dagger_rust.builds.caches import CacheState
     from pytest_dagger_rust.diagnostics import Diagnostic
 
+_NOT_COMPILED = "error: could not compile"
 _CARGO_STATUS = re.compile(r"\s+[A-Z][a-z]+ ")
 
 
 def failure_text(diagnostics: Sequence[Diagnostic], stderr: str) -> str:
-    """Return cargo's own last error first, then the compiler's messages."""
-    own = [line for line in lines_of(stderr) if line.strip() and not _CARGO_STATUS.match(line)]
-    errors = [line for line in own if line.startswith("error: could not compile")]
+    """Return cargo's own last error first, then the compiler's messages, and cargo's other errors."""
+    own = list(_own_lines(stderr))
     rendered = [diagnostic.text.rstrip("\n") for diagnostic in diagnostics if diagnostic.level == "error"]
     if not rendered:
         return "\n".join(_error_first(own))
-    summary = "; ".join(line.removeprefix("error: ") for line in errors) or "cargo failed"
-    return "\n\n".join([summary, *rendered])
+    errors = list(_errors(own))
+    summary = "; ".join(text.removeprefix("error: ") for text in errors if text.startswith(_NOT_COMPILED))
+    others = [text for text in errors if not text.startswith(_NOT_COMPILED)]
+    return "\n\n".join([summary or "cargo failed", *rendered, *others])
+
+
+def _own_lines(stderr: str) -> Iterator[str]:
+    """Return the lines that say what is wrong: a cause may begin as what cargo is doing does."""
+    is_cause = False
+    for line in lines_of(stderr):
+        is_cause = line == "Caused by:" or (is_cause and line.startswith("  "))
+        if is_cause or (line.strip() and not _CARGO_STATUS.match(line)):
+            yield line
+
+
+def _errors(lines: Iterable[str]) -> Iterator[str]:
+    """Return each of cargo's errors; of one that the compiler has explained, only the line that names the package."""
+    block: list[str] = []
+    for line in [*lines, "warning"]:
+        if line.startswith(("error", "warning")):
+            if block:
+                yield block[0] if block[0].startswith(_NOT_COMPILED) else "\n".join(block)
+            block = []
+        if block or line.startswith("error"):
+            block.append(line)
 
 
 def _error_first(lines: Sequence[str]) -> list[str]:

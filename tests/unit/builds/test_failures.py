@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 from pytest_dagger_rust.builds.failures import cargo_failure, is_about_others, with_withheld
+from pytest_dagger_rust.builds.outcome import failure_text
+from pytest_dagger_rust.diagnostics import Diagnostic
 
 _SCRIPT = """\
    Compiling needs v0.1.0 (/files)
@@ -27,6 +29,47 @@ def test_the_error_comes_before_the_warnings_of_a_build_script() -> None:
     lines = str(cargo_failure(_kept(_SCRIPT))).splitlines()
     assert lines[0] == "error: failed to run custom build command for `needs v0.1.0 (/files)`"
     assert lines[-1] == "warning: needs@0.1.0: looked for it in two places"
+
+
+_FETCH = """\
+    Updating git repository `https://git.example/tool`
+error: failed to get `tool` as a dependency of package `app v0.1.0 (/files)`
+
+Caused by:
+  Unable to update https://git.example/tool
+
+Caused by:
+  Permission denied (os error 13)
+"""
+
+
+def test_no_cause_is_taken_for_what_cargo_is_doing() -> None:
+    """Some begin with a capital, as a line of progress does."""
+    said = str(cargo_failure(_kept(_FETCH)))
+    assert "Updating" not in said
+    assert said.splitlines()[1:] == [
+        "Caused by:",
+        "  Unable to update https://git.example/tool",
+        "Caused by:",
+        "  Permission denied (os error 13)",
+    ]
+
+
+def test_a_compile_error_does_not_hide_the_failure_of_a_build_script() -> None:
+    """Of what the compiler has explained there is only the line that names the package."""
+    compiled = (
+        "error: could not compile `app` (lib) due to 1 previous error\nwarning: build failed, waiting\n"
+    )
+    rendered = Diagnostic("error", "mismatched types", "E0308", "error[E0308]: mismatched types\n", "app", ())
+    said = failure_text((rendered,), compiled + _SCRIPT)
+    lines = said.splitlines()
+    assert lines[:3] == [
+        "could not compile `app` (lib) due to 1 previous error",
+        "",
+        "error[E0308]: mismatched types",
+    ]
+    assert lines[4] == "error: failed to run custom build command for `needs v0.1.0 (/files)`"
+    assert lines[-1] == "  the program frobnicate is not installed"
 
 
 def test_a_builder_without_python() -> None:
