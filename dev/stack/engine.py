@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from dev.stack import network, packages, process
 from dev.stack.settings import DEV, StackError, content_key
-from dev.stack.shell import run, step
+from dev.stack.shell import run, say, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,6 +76,16 @@ class Engine:
         return self.folder / "bin" / "dagger"
 
     @property
+    def log(self) -> Path:
+        """What the engine says of itself."""
+        return self.settings.logs / "engine.log"
+
+    @property
+    def state(self) -> Path:
+        """The engine's layers and cache volumes."""
+        return self.folder / "state"
+
+    @property
     def pid_file(self) -> process.PidFile:
         """The file that remembers the engine's process."""
         return process.PidFile(self.settings.run / "engine.pid")
@@ -125,20 +135,31 @@ class Engine:
         link.unlink(missing_ok=True)
         link.symlink_to(build.name)
         link.replace(self.folder / "bin")
+        # A machine that stops while the engine writes can leave a state that no engine opens; it is only a cache.
+        kept = self.state.exists()
+        running = self._runs(key)
+        if kept and not running:
+            self.down()
+            say("stack: the engine does not start with the caches it kept: starting it without them")
+            shutil.rmtree(self.state)
+            running = self._runs(key)
+        if not running:
+            self.down()
+            raise StackError(f"The engine did not start; {self.log} ends with:\n{process.tail(self.log)}")
+
+    def _runs(self, key: str) -> bool:
+        """Start the engine's process, and return whether it answers before a minute is over."""
         names = ["--network-name", self.settings.network, "--network-cidr", self.settings.subnet]
-        log = self.settings.logs / "engine.log"
         daemon = process.start(
             [*UNSHARE, "sh", str(SOURCES / "start-engine.sh"), *names],
-            log=log,
+            log=self.log,
             environment=_environment(os.environ),
             key=key,
             cwd=self.folder,
         )
         self.pid_file.write(daemon)
         process.wait_until(lambda: answers(self.socket) or not daemon.alive, 60)
-        if not (daemon.alive and answers(self.socket)):
-            self.down()
-            raise StackError(f"The engine did not start; {log} ends with:\n{process.tail(log)}")
+        return daemon.alive and answers(self.socket)
 
     def _configuration(self) -> str:
         registries = {self.settings.registry: {"http": True}}

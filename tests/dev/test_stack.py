@@ -562,6 +562,12 @@ class TestEngine:
         assert self.running(second) != first
         assert engine.answers(second.socket)
 
+        second.down()
+        shutil.rmtree(second.state / "worker")
+        (second.state / "worker").write_text("no engine opens this")
+        second.up()
+        assert engine.answers(second.socket)
+
         family = [self.running(second), *self.running(second).descendants()]
         began = time.monotonic()
         second.down()
