@@ -27,7 +27,7 @@ help: ## list these targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
 
 demo: venv ## set everything up, then run the example repository's own tests
-	@$(WITH_STACK) cd "$(or $(EXAMPLE),examples/missing)"; pytest $(ARGS)
+	@$(WITH_STACK) cd "$(or $(EXAMPLE),examples/missing)"; pytest -p no:randomly $(ARGS)
 
 quick: venv ## run the tests that need neither an engine nor cargo
 	@$(VENV)/pytest -n 2 -m "not engine and not cargo and not timing and not types" --durations=10 $(ARGS)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.workloads import Workload
 
 # Without hypothesis, which this project's own tests need and most users' environments do not have.
-PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:hypothesispytest")
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:hypothesispytest", "-p", "no:randomly")
 INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
 # The tests run where this package is not.
 PEAK = f"from pathlib import Path\n\n{inspect.getsource(peak)}\n"

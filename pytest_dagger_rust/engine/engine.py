@@ -16,7 +16,7 @@ from pytest_dagger_rust.engine.introspection import Introspection, schema_of
 from pytest_dagger_rust.engine.marker import Marker
 from pytest_dagger_rust.engine.sdk import import_sdk
 from pytest_dagger_rust.engine.versions import check_versions
-from pytest_dagger_rust.errors import EngineUnavailable
+from pytest_dagger_rust.errors import ConfigurationError, EngineUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from pytest_dagger_rust.engine.telemetry import Hear
 
 T = TypeVar("T")
+
+OTHER_LOOP = """\
+The test does not run on asyncio's event loop, which is the only one that builds can be awaited on.
+  With anyio, have the fixture anyio_backend return "asyncio"; a plain test uses the fixture rust_build."""
 
 SESSION_ENDED = """\
 The Dagger session has ended, so this object can no longer be used.
@@ -156,9 +160,16 @@ class Engine:
             raise
 
     async def acall(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """Await a coroutine function on the client's loop, from whatever loop the caller runs on."""
+        """Await a coroutine function on the client's loop, from whatever loop of asyncio's the caller runs on.
+
+        Raises ConfigurationError where none of asyncio's runs.
+        """
         if threading.get_ident() == self._thread:
             return await function(*args)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise ConfigurationError(OTHER_LOOP) from None
         return await asyncio.wrap_future(self._running_portal().start_task_soon(function, *args))
 
     def check_open(self) -> None:

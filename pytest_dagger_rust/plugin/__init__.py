@@ -21,7 +21,13 @@ from pytest_dagger_rust.plugin import (
     transcripts,
 )
 from pytest_dagger_rust.plugin.display import BuildReporting
-from pytest_dagger_rust.plugin.error_reports import Deduplicator, without_frames, write_message
+from pytest_dagger_rust.plugin.error_reports import (
+    Deduplicator,
+    is_of_fixture,
+    note_fixture,
+    without_frames,
+    write_message,
+)
 from pytest_dagger_rust.plugin.fixtures import (
     _dagger_engine,  # pyright: ignore[reportPrivateUsage]
     _rust_build_options,  # pyright: ignore[reportPrivateUsage]
@@ -175,7 +181,11 @@ def pytest_fixture_setup(
 ) -> Generator[None, object, object]:
     """Check what an override returns, when it returns it."""
     overrides.check_function(fixturedef, request)
-    value = yield
+    try:
+        value = yield
+    except DaggerRustError as error:
+        note_fixture(error)
+        raise
     overrides.check_value(fixturedef, request, value)
     return value
 
@@ -184,7 +194,10 @@ def pytest_fixture_setup(
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show an error of a fixture or of a Rust test as its message alone, and one in a test where the test stands."""
+    """Show an error of a fixture or of a Rust test as its message alone, and one in a test where the test stands.
+
+    Also one of a fixture that a test, or a step of pytest-bdd, requests while it runs.
+    """
     error = call.excinfo.value if call.excinfo is not None else None
     place = None
     if call.excinfo is not None:
@@ -194,7 +207,7 @@ def pytest_runtest_makereport(
             call.excinfo = without_frames(call.excinfo)
     report = yield
     is_alone = call.when == "setup" or item.get_closest_marker("rust_test") is not None
-    if isinstance(error, DaggerRustError) and is_alone:
+    if isinstance(error, DaggerRustError) and (is_alone or is_of_fixture(error)):
         write_message(report, error, item.config.rootpath, place)
     return report
 

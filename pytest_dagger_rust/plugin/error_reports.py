@@ -29,6 +29,8 @@ _HIDDEN = frozenset(
 )
 _NEED_THIS_BUILD = (RustBuildError.__name__, StaleBinaryError.__name__)
 
+# The name under which an error knows that it is a fixture's.
+_OF_FIXTURE = "dagger_rust_of_fixture"
 
 # What rustc writes before a place, with colours or without.
 _PLACE = re.compile(r"((?:-->|:::)(?:\x1b\[[0-9;]*m| )*)([^\s:\x1b]+)(?=:\d+:\d+)")
@@ -79,6 +81,16 @@ def _frames(traceback: TracebackType | None) -> Iterator[TracebackType]:
 def _is_hidden(frame: TracebackType) -> bool:
     module = str(frame.tb_frame.f_globals.get("__name__", ""))
     return module.partition(".")[0] in _HIDDEN
+
+
+def note_fixture(error: DaggerRustError) -> None:
+    """Note that an error came out of a fixture, whenever that was requested."""
+    vars(error)[_OF_FIXTURE] = True
+
+
+def is_of_fixture(error: DaggerRustError) -> bool:
+    """Return whether an error came out of a fixture."""
+    return _OF_FIXTURE in vars(error)
 
 
 def write_message(report: Report, error: DaggerRustError, rootpath: Path, place: str | None = None) -> None:

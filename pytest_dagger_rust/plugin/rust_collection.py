@@ -69,7 +69,10 @@ class RustTests(Participant):
         """Collect the whole workspace's tests if `testpaths` selects the Python tests."""
         config, self._session = session.config, session
         if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
-            config.args += sorted(map(str, self._sources_of(session).files))
+            try:
+                config.args += sorted(map(str, self._sources_of(session).files))
+            except DaggerRustError as error:
+                raise pytest.UsageError(f"pytest-dagger-rust: {error}") from None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_ignore_collect(self, collection_path: Path) -> Generator[None, bool | None, bool | None]:
@@ -87,10 +90,7 @@ class RustTests(Participant):
 
     def _sources_of(self, session: pytest.Session) -> RustSources:
         if self._sources is None:
-            try:
-                workspace: RustWorkspace = session_fixture(session, "rust_workspace")
-            except DaggerRustError as error:
-                raise pytest.UsageError(f"pytest-dagger-rust: {error}") from None
+            workspace: RustWorkspace = session_fixture(session, "rust_workspace")
             self._sources = RustSources(workspace, self._config)
             self._serial = serial_packages(workspace)
         return self._sources

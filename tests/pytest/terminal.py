@@ -57,9 +57,11 @@ class Terminal:
         return max(b - a for a, b in zip(times[first:], times[first + 1 :], strict=False))
 
 
-# Nothing is kept in the project, and pytest-shard adds a line to what is shown. The last one imports hypothesis at the end
-# of each run, for half a second.
-FEWER_PLUGINS = ("-p", "no:cacheprovider", "-p", "no:pytest-shard", "-p", "no:hypothesispytest")
+# They are there for single tests, and change what every other run does or shows.
+_OF_SINGLE_TESTS = ("pytest-bdd", "pytest-shard", "randomly", "repeat", "rerunfailures", "syrupy")
+WITHOUT_THEM = tuple(word for name in _OF_SINGLE_TESTS for word in ("-p", f"no:{name}"))
+# Nothing is kept in the project. The last one imports hypothesis at the end of each run, for half a second.
+FEWER_PLUGINS = (*WITHOUT_THEM, "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 
 
 def run_pytest(

@@ -10,6 +10,7 @@ import pytest
 
 from tests.pytest import rust_workspace
 from tests.pytest.conftest import PYTEST_INI, Project, lay_out
+from tests.pytest.terminal import WITHOUT_THEM
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,7 +171,7 @@ def test_a_failure_stops_the_run(project: Project) -> None:
 def test_the_last_failures_are_run_again(project: Project) -> None:
     """`--lf` runs what failed, and really runs it."""
     run = project.pytester.runpytest_subprocess
-    cache = ("-v", "-o", f"cache_dir={project.folder / 'cache'}")
+    cache = (*WITHOUT_THEM, "-v", "-o", f"cache_dir={project.folder / 'cache'}")
     run(*cache, "-k", "assertion or error or nested").assert_outcomes(failed=2, passed=1, deselected=18)
     failed = {f"crates/bad/tests/all.rs::{name}": "failed" for name in ("assertion", "error")}
     assert outcomes(run(*cache, "--lf")) == failed

@@ -24,6 +24,7 @@ from pytest_dagger_rust.engine import marker
 from pytest_dagger_rust.errors import EngineUnavailable
 from tests.engine import accidents
 from tests.engine.telltale import Telltale
+from tests.pytest.terminal import FEWER_PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -64,7 +65,7 @@ def test_pytest_is_killed_while_the_compiler_runs(tmp_path: Path, telltale: Tell
     (root / "test_program.py").write_text(TEST)
     mark = uuid.uuid4().hex
     settings = ("-c", os.devnull, "--rootdir=.", f"--dagger-rust-build-env={accidents.MARK}={mark}")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *settings]
+    command = [sys.executable, "-m", "pytest", "-q", *FEWER_PLUGINS, *settings]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
         accidents.wait_for_rustc("telltale", mark)
         sessions = descendants(killed.pid)

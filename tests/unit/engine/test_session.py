@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_dagger_rust.engine.cli import CLI_BIN, RUNNER_HOST, CliSession
-from pytest_dagger_rust.errors import EngineUnavailable
+from pytest_dagger_rust.engine.engine import Engine
+from pytest_dagger_rust.errors import ConfigurationError, EngineUnavailable
 from tests.unit.recordings import recorded, span, traces
 
 if TYPE_CHECKING:
@@ -201,3 +202,14 @@ def test_closed_from_two_threads_while_it_opens(make_cli: Callable[..., Cli], de
         assert not any(thread.is_alive() for thread in threads)
         assert errors == []
         assert cli.processes == []
+
+
+def test_another_event_loop_than_asyncios_is_refused() -> None:
+    """It would fail later, with words about a Future that it did not expect."""
+
+    async def never() -> None:
+        pytest.fail("was called")
+
+    # What trio does with a coroutine: no loop of asyncio's runs meanwhile.
+    with pytest.raises(ConfigurationError, match=r"not run on asyncio.*\n.*anyio_backend"):
+        Engine().acall(never).send(None)

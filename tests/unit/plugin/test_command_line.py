@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.pytest.terminal import FEWER_PLUGINS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,7 +28,7 @@ def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
 
     def run(*arguments: str, ini: str = "") -> pytest.RunResult:
         pytester.makeini(f"[pytest]\n{ini}\n")
-        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-s", *arguments)
+        return pytester.runpytest_inprocess(*FEWER_PLUGINS, "-s", *arguments)
 
     return run
 

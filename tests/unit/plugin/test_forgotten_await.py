@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.pytest.terminal import FEWER_PLUGINS
+
 if TYPE_CHECKING:
     import pytest
 
@@ -61,7 +63,7 @@ def test_a_forgotten_await_is_an_error_that_says_what_to_write(pytester: pytest.
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(test_it=TESTS)
     pytester.makeini("[pytest]\nfilterwarnings = error\n")
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q")
+    result = pytester.runpytest_subprocess(*FEWER_PLUGINS, "-q")
     result.assert_outcomes(failed=5, passed=2)
     sentence = "did nothing, because it was not awaited:"
     factory = "cached_rust_build_factory"

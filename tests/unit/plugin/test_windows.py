@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.pytest.terminal import FEWER_PLUGINS
+
 if TYPE_CHECKING:
     import pytest
 
@@ -35,7 +37,7 @@ def test_a_run_on_windows(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(windows=WINDOWS, test_it=TESTS)
     pytester.makefile(".toml", Cargo='[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n')
     pytester.mkdir("src").joinpath("main.rs").write_text("fn main() {}")
-    arguments = ("-p", "windows", "-p", "no:cacheprovider", "-q")
+    arguments = (*FEWER_PLUGINS, "-p", "windows", "-q")
     result = pytester.runpytest_subprocess(*arguments)
     result.assert_outcomes(passed=1, errors=2)
     assert result.stdout.str().count("Builds do not run on Windows itself.\n  Run pytest in WSL") == 1
