@@ -42,6 +42,7 @@ pub fn rustdoc(arguments: Vec<OsString>) -> Outcome<()> {
         let error = Command::new(&program).args(&arguments).exec();
         return Err(error).at(Path::new(&program));
     }
+    let arguments = for_people(arguments);
     let into = env::var_os(DOCTESTS).ok_or_else(|| missing(DOCTESTS))?;
     if into.is_empty() {
         let asked = PathBuf::from(env::var_os(ASKED).ok_or_else(|| missing(ASKED))?);
@@ -62,6 +63,23 @@ pub fn rustdoc(arguments: Vec<OsString>) -> Outcome<()> {
     ];
     members.extend(surroundings()?);
     append(&PathBuf::from(into), &Value::object(members))
+}
+
+/// Returns the arguments without those that make rustdoc write its messages as JSON, which cargo passes on where it writes
+/// its own so, and reads from no rustdoc that tests.
+fn for_people(arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut kept = Vec::new();
+    let mut words = arguments.into_iter();
+    while let Some(word) = words.next() {
+        let mut parts = word.as_bytes().splitn(2, |byte| *byte == b'=');
+        let name = parts.next().unwrap_or_default();
+        if name != b"--error-format" && name != b"--json" {
+            kept.push(word);
+        } else if parts.next().is_none() {
+            words.next();
+        }
+    }
+    kept
 }
 
 fn output<'a>(program: &OsStr, arguments: impl Iterator<Item = &'a OsString>) -> Outcome<Vec<u8>> {

@@ -130,22 +130,12 @@ def test_a_failure_is_kept_for_the_host_to_read(workshop: Workshop) -> None:
     workshop.write({**FILES, "src/main.rs": "fn main() { 1 + }\n"})
     with pytest.raises(AgentError):
         workshop.build("--build-id", "this")
-    out = workshop.folder / "failure.json"
-    command = [
-        str(workshop.agent),
-        "failure",
-        "--volume",
-        str(workshop.volume),
-        "--out",
-        str(out),
-        "--build-id",
-    ]
-    subprocess.run([*command, "this"], check=True)
-    failure = json.loads(out.read_text())
+    workshop.failure("this").check_returncode()
+    failure = json.loads((workshop.folder / "failure.json").read_text())
     assert failure["signal"] is None
     assert "error: could not compile `app`" in failure["stderr"]
     assert "Building [" not in failure["stderr"]
-    done = subprocess.run([*command, "other"], check=False, capture_output=True, text=True)
+    done = workshop.failure("other")
     assert (done.returncode, "another build has failed since" in done.stderr) == (94, True)
 
 

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_dagger_rust.builds.failures import cargo_failure
+from tests.cargo.container.workshop import AgentError
+
 if TYPE_CHECKING:
     from tests.cargo.container.workshop import Workshop
 
@@ -42,6 +45,7 @@ def test_tests_are_recorded_and_not_run(workshop: Workshop) -> None:
         assert (workshop.out / "target" / target).is_file()
     (doctests,) = report["doctests"]
     assert "--test" in doctests["arguments"]
+    assert "--error-format" not in doctests["arguments"]
     assert doctests["listed"].count(": test\n") == 2
     assert doctests["ignored"].count(": test\n") == 1
     libraries = [word.partition("=")[2] for word in doctests["arguments"] if word.startswith("app=")]
@@ -85,6 +89,27 @@ def test_a_program_without_a_library_has_no_doctests(workshop: Workshop) -> None
 def names_of(report: dict[str, Any]) -> list[str]:
     """Return the names of the test binaries that were recorded, in cargo's order."""
     return [record["executable"].rpartition("/")[2].rpartition("-")[0] for record in report["tests"]]
+
+
+REFUSED = """\
+#![deny(rustdoc::invalid_codeblock_attributes)]
+/// ```compile-fail
+/// 1
+/// ```
+pub fn one() {}
+"""
+
+
+def test_what_rustdoc_says_is_shown_as_cargo_shows_it(workshop: Workshop) -> None:
+    """And not as JSON, which cargo has rustdoc write where it writes some itself."""
+    workshop.options = ("test", "--no-fail-fast")
+    workshop.write({**FILES, "src/lib.rs": REFUSED})
+    with pytest.raises(AgentError):
+        workshop.build("--build-id", "this")
+    workshop.failure("this").check_returncode()
+    said = str(cargo_failure((workshop.folder / "failure.json").read_text()))
+    assert said.splitlines()[:2] == ["error: unknown attribute `compile-fail`", " --> src/lib.rs:2:1"]
+    assert "$message_type" not in said
 
 
 AS_CARGO = {
