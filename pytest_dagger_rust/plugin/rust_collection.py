@@ -23,6 +23,7 @@ from pytest_dagger_rust.rust_tests.jobs import run_jobs
 from pytest_dagger_rust.rust_tests.output import read_outcome, read_shared_outcome
 from pytest_dagger_rust.rust_tests.results import BUDGET, Call, RustTestResults, Turn
 from pytest_dagger_rust.rust_tests.selection import serial_packages
+from pytest_dagger_rust.rust_tests.written_back import WrittenBack
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -58,6 +59,7 @@ class RustTests(Participant):
         self._serial: frozenset[str] = frozenset()
         self._sources: RustSources | None = None
         self._folder: Path | None = None
+        self._back = WrittenBack(Path(), settings["test_outputs"])
 
     @property
     def runs_ignored(self) -> bool:
@@ -92,6 +94,7 @@ class RustTests(Participant):
         if self._sources is None:
             workspace: RustWorkspace = session_fixture(session, "rust_workspace")
             self._sources = RustSources(workspace, self._config)
+            self._back.root = workspace.root
             self._serial = serial_packages(workspace)
         return self._sources
 
@@ -144,18 +147,23 @@ class RustTests(Participant):
         rules = Rules(by_binary=self._by_binary, alone=self._settings["tests_alone"], serial=self._serial)
         self._order = rules.order_of(session.items)
 
-    def to_controller(self) -> str | None:
-        """Return the line about the Rust tests that were not collected."""
-        return self._not_reached() if self._session is not None else None
+    def to_controller(self) -> tuple[str | None, list[str], dict[str, str]]:
+        """Return the line about the Rust tests that were not collected, and what became of files that tests wrote."""
+        line = self._not_reached() if self._session is not None else None
+        return line, sorted(self._back.written), self._back.failed
 
-    def from_worker(self, worker: str, value: str | None) -> None:
-        """Take a worker's line about its selection: all workers have the same."""
+    def from_worker(self, worker: str, value: tuple[str | None, list[str], dict[str, str]] | None) -> None:
+        """Take a worker's line about its selection, which all workers have, and what it has written."""
         del worker
-        self._of_workers = value or self._of_workers
+        if value is not None:
+            line, written, failed = value
+            self._of_workers = line or self._of_workers
+            self._back.written.update(written)
+            self._back.failed.update(failed)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say which Rust tests were not collected."""
-        if text := self._of_workers or self.to_controller():
+        """Say which Rust tests were not collected, and what was written into the workspace."""
+        for text in filter(None, [self._of_workers or self.to_controller()[0], *self._back.lines()]):
             terminalreporter.write_line(text)
 
     def _not_reached(self) -> str | None:
@@ -193,7 +201,10 @@ class RustTests(Participant):
         listed = self._listed
         if listed is None:
             return {}
-        return listed.engine.call(functools.partial(run_jobs, listed.build, jobs, limits, anew=True))
+        back = self._back if self._back.patterns else None
+        return listed.engine.call(
+            functools.partial(run_jobs, listed.build, jobs, limits, anew=True, back=back)
+        )
 
     def _results_folder(self) -> Path:
         if shared := from_controller(self._config, self.xdist_key):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from pytest_dagger_rust.builds.access import LONGEST, BuildAccess, check_reference, references
 from pytest_dagger_rust.builds.options import CargoOptions
 from pytest_dagger_rust.errors import ConfigurationError, nearest
+from pytest_dagger_rust.rust_tests.written_back import check_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -46,6 +47,7 @@ _METAVARS = {
     "source_excludes": "PATTERN",
     "source_includes": "PATH",
     "tests_alone": "PATTERN",
+    "test_outputs": "PATTERN",
     "cache_from": "PLACE",
     "cache_to": "PLACE",
     "text": "NAME",
@@ -64,6 +66,7 @@ _TESTS = frozenset(
         "test_process",
         "test_threads",
         "tests_alone",
+        "test_outputs",
     }
 )
 _REPORTS = frozenset({"show_warnings", "gitlab_report", "html_report", "shell_on_failure"})
@@ -256,6 +259,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("test_threads", "count", "how many Rust tests run at once (default: as many as processors)"),
     Setting("tests_alone", "list", "patterns of node ids of Rust tests that run one at a time", ()),
     Setting(
+        "test_outputs",
+        "list",
+        "patterns of files that are written into the workspace where Rust tests write them, as **/*.snap.new",
+        (),
+    ),
+    Setting(
         "shell_on_failure",
         "switch",
         "open a shell on this terminal when a test fails, in a container like its program's",
@@ -362,6 +371,8 @@ def _read(setting: Setting, value: Any, source: str) -> Any:
             CargoOptions(**checked)
         if setting.name == "secrets":
             BuildAccess(secrets=references(read))
+        if setting.name == "test_outputs":
+            check_patterns(read)
     except ConfigurationError as error:
         reason = str(error).removeprefix("CargoOptions: ")
         wrong = "" if setting.is_secret else f" is {value!r}"

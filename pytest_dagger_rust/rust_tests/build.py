@@ -66,13 +66,17 @@ class RustTestBinary:
 
 @dataclass(frozen=True)
 class RustTestBuild:
-    """All test binaries of one build, by source file, and the container in which they can be run."""
+    """All test binaries of one build, by source file, and the container in which they can be run.
+
+    `root` is the workspace's folder in it.
+    """
 
     binaries: tuple[RustTestBinary, ...]
     report: BuildReport
     client: dagger.Client
     container: dagger.Container
     inputs: HostInputs
+    root: str = ""
 
 
 async def build_tests(
@@ -112,7 +116,7 @@ async def build_tests(
     found = (*_binaries(workspace, made.said), *_doctests(made.said))
     binaries = tuple(sorted(found, key=lambda b: (b.src_path, b.kind == "doc", b.kind, b.target)))
     container = agent.installed(client, container, made.runner)
-    return RustTestBuild(binaries, made.report, client, container, HostInputs(client))
+    return RustTestBuild(binaries, made.report, client, container, HostInputs(client), made.said.root)
 
 
 async def _with_surroundings(container: dagger.Container, made: Made) -> dagger.Container:

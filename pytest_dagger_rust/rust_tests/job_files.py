@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import BinaryIO
 
+    from pytest_dagger_rust.container.frames import Payload
     from pytest_dagger_rust.run.results import AgentReport
+    from pytest_dagger_rust.rust_tests.written_back import WrittenBack
 
 JOBS = b"pytest-dagger-rust jobs 1\n"
 RESULTS = b"pytest-dagger-rust results 1\n"
@@ -49,19 +51,30 @@ def write(programs: Sequence[Program], calls: Sequence[Call]) -> bytes:
     return b"".join([*parts, frames.frame(frames.END)])
 
 
-def split(file: BinaryIO, size: int, calls: int) -> dict[int, bytes]:
-    """Return the results of the calls that were made, by their numbers.
+def split(file: BinaryIO, size: int, calls: int, back: WrittenBack | None = None) -> dict[int, bytes]:
+    """Return the results of the calls that were made, by their numbers; `back` takes the files that they have written.
 
     Raises FrameError for what the agent cannot have written.
     """
     found: dict[int, bytes] = {}
     for kind, payload in frames.read(file, size, RESULTS):
+        if back is not None and kind in {b"F", b"M"}:
+            _bring(back, kind, payload)
+            continue
         number = payload.number()
         if kind != b"j" or number >= calls or number in found:
             msg = f"it has a frame {kind!r} for the call {number} of {calls}"
             raise FrameError(msg)
         found[number] = payload.take(payload.left)
     return found
+
+
+def _bring(back: WrittenBack, kind: bytes, payload: Payload) -> None:
+    path = frames.decoded(payload.take(payload.number()))
+    if kind == b"F":
+        back.take(path, payload.take(payload.left))
+    else:
+        back.miss(path, payload.text())
 
 
 def read(result: bytes) -> AgentReport:

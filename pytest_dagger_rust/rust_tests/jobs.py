@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_dagger_rust.run.results import AgentReport, Stream
     from pytest_dagger_rust.rust_tests.build import RustTestBinary, RustTestBuild
+    from pytest_dagger_rust.rust_tests.written_back import WrittenBack
 
 JOBS = "/pytest-dagger-rust-jobs"
 
@@ -57,11 +58,12 @@ class Limits:
 
 
 async def run_jobs(
-    build: RustTestBuild, jobs: Sequence[Job], limits: Limits, *, anew: bool
+    build: RustTestBuild, jobs: Sequence[Job], limits: Limits, *, anew: bool, back: WrittenBack | None = None
 ) -> dict[int, bytes]:
     """Run jobs at once; return by their place in `jobs` the results of those that ran, for `read_result`.
 
-    With `anew` they really run, otherwise the engine may answer with the results of an equal call.
+    With `anew` they really run, otherwise the engine may answer with the results of an equal call. `back` takes the
+    files that they write.
 
     Raises DaggerRustError where there are no results, or none that can be read.
     """
@@ -72,9 +74,10 @@ async def run_jobs(
 
     def read(path: Path) -> dict[int, bytes]:
         with open_exported(path) as file:
-            return job_files.split(file, os.fstat(file.fileno()).st_size, len(jobs))
+            return job_files.split(file, os.fstat(file.fileno()).st_size, len(jobs), back)
 
-    return await fetch(container.with_exec(_command(limits)), "the workspace's Rust tests", read)
+    command = _command(limits, build.root, back.patterns if back else ())
+    return await fetch(container.with_exec(command), "the workspace's Rust tests", read)
 
 
 def _job_file(jobs: Sequence[Job]) -> bytes:
@@ -87,7 +90,7 @@ def _job_file(jobs: Sequence[Job]) -> bytes:
     return job_files.write(programs, [Call(numbers[id(job.binary)], job.arguments) for job in jobs])
 
 
-def _command(limits: Limits) -> list[str]:
+def _command(limits: Limits, root: str, outputs: Sequence[str]) -> list[str]:
     return agent.command(
         "tests",
         (),
@@ -99,6 +102,8 @@ def _command(limits: Limits) -> list[str]:
         failures=limits.failures,
         parallel=limits.parallel,
         slow="end" if limits.puts_back else None,
+        root=root if outputs else None,
+        output=list(outputs),
     )
 
 

@@ -43,6 +43,9 @@ PACKAGES = {
     "smallvec": "1.13.2",
     "static_assertions": "1.1.0",
     "unicode-xid": "0.2.6",
+    # Programs: one with a library, and one without, so without doctests too.
+    "hexyl": "0.16.0",
+    "fd-find": "10.2.0",
 }
 CHOSEN = PACKAGES if os.environ.get("SOAK") else dict(list(PACKAGES.items())[:1])
 

@@ -177,6 +177,25 @@ def test_the_last_failures_are_run_again(project: Project) -> None:
     assert outcomes(run(*cache, "--lf")) == failed
 
 
+def test_files_that_tests_write_are_brought_back(project: Project, workspace: Path) -> None:
+    """Where a pattern matches, also by workers, and the end of the run names them."""
+    options = (
+        "-n1",
+        "crates/good",
+        "-k",
+        "what_a_test_writes",
+        "--dagger-rust-test-outputs=crates/*/tests/*.txt",
+    )
+    written = workspace / "crates/good/tests/written.txt"
+    try:
+        result = project.pytest(*options)
+        result.assert_outcomes(passed=1)
+        assert written.read_text() == "by a test"
+    finally:
+        written.unlink(missing_ok=True)
+    result.stdout.fnmatch_lines(["Rust tests: written into the workspace: crates/good/tests/written.txt"])
+
+
 def test_workers_share_the_build_and_the_runs(project: Project) -> None:
     """Under -n 2 every test has its result, which one of the workers has run for all."""
     result = project.pytest("-n2", "-v", "crates", "--deselect=crates/bad/tests/all.rs::hangs")

@@ -4,7 +4,9 @@
 //! A job's result goes through a pipe that only its keeper writes to, and all results into one file at the end.
 use std::fs::{self, File};
 use std::io::{self, Error, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::io::AsRawFd;
+use std::path::PathBuf;
 use std::process::{exit, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,15 +20,17 @@ use crate::options::Options;
 use crate::place::Place;
 use crate::process::{described, grouped, pipe};
 use crate::run::{seconds, Run};
+use crate::written::Written;
 
 /// `agent tests --jobs FILE --result FOLDER --limit BYTES [--timeout SECONDS] [--budget SECONDS] [--failures COUNT]
-/// [--parallel COUNT] [--slow end]`
+/// [--parallel COUNT] [--slow end] [--root FOLDER --output PATTERN...]`
 ///
 /// Of each stream the first and the last --limit bytes are kept. After --budget, or with --failures failed jobs, no
 /// more are started; 0 is no such limit. With --slow end, jobs that are still running after --budget are ended once
-/// another has a result, and have an empty one.
+/// another has a result, and have an empty one. What jobs have written into files below --root that an --output matches
+/// is returned with their results.
 pub const OPTIONS: &[&str] =
-    &["jobs", "result", "limit", "timeout", "budget", "failures", "parallel", "slow"];
+    &["jobs", "result", "limit", "timeout", "budget", "failures", "parallel", "slow", "root", "output"];
 
 const MAGIC: &str = "pytest-dagger-rust results 1\n";
 
@@ -50,15 +54,28 @@ pub fn main(options: &Options) -> Outcome<()> {
     let path = options.path("jobs")?;
     let text = fs::read(&path).at(&path)?;
     let jobs = jobs::read(&text).at(&path)?;
+    let written = Written::begin(options)?;
     let results = Scheduler::new(options, &jobs)?.run()?;
     kill_descendants()?;
-    place.write(|file| write(file, &results))
+    let files = written.taken(vec![place.id()?]);
+    place.write(|file| write(file, &results, &files))
 }
 
-fn write(file: &mut impl Write, results: &[(u32, Vec<u8>)]) -> io::Result<()> {
+/// What a file has, or why it could not be read.
+type Content = Result<Vec<u8>, String>;
+
+fn write(file: &mut impl Write, results: &[(u32, Vec<u8>)], files: &[(PathBuf, Content)]) -> io::Result<()> {
     file.write_all(MAGIC.as_bytes())?;
     for (number, result) in results {
         frames::write(file, b'j', &[&number.to_be_bytes(), result])?;
+    }
+    for (path, content) in files {
+        let name = path.as_os_str().as_bytes();
+        let (kind, data) = match content {
+            Ok(data) => (b'F', data.as_slice()),
+            Err(reason) => (b'M', reason.as_bytes()),
+        };
+        frames::write(file, kind, &[&(name.len() as u32).to_be_bytes(), name, data])?;
     }
     frames::write(file, END, &[])
 }

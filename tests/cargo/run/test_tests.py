@@ -11,6 +11,7 @@ import pytest
 from pytest_dagger_rust.run import results
 from pytest_dagger_rust.rust_tests import job_files
 from pytest_dagger_rust.rust_tests.job_files import Call, Program
+from pytest_dagger_rust.rust_tests.written_back import WrittenBack
 from tests.cargo.run.test_run import DAEMON, processes
 
 if TYPE_CHECKING:
@@ -26,15 +27,19 @@ def reports(run: AgentRun, *scripts: str, options: tuple[str, ...] = ()) -> dict
 
 
 def called(
-    run: AgentRun, programs: list[Program], calls: list[Call], options: tuple[str, ...] = ()
+    run: AgentRun,
+    programs: list[Program],
+    calls: list[Call],
+    options: tuple[str, ...] = (),
+    back: WrittenBack | None = None,
 ) -> dict[int, AgentReport]:
-    """Make calls, and return what became of those that were made."""
+    """Make calls, and return what became of those that were made; `back` takes what they have written."""
     jobs = run.folder / "jobs"
     jobs.write_bytes(job_files.write(programs, calls))
     ended = run.call("tests", f"--jobs={jobs}", "--limit=65536", *options)
     assert ended.returncode == 0, ended.stderr
     with results.open_exported(run.result) as file:
-        found = job_files.split(file, run.result.stat().st_size, len(calls))
+        found = job_files.split(file, run.result.stat().st_size, len(calls), back)
     return {number: job_files.read(result) for number, result in found.items()}
 
 
@@ -166,3 +171,26 @@ def test_jobs_that_cannot_be_read_are_said(run: AgentRun) -> None:
     ended = run.call("tests", f"--jobs={jobs}", "--limit=65536")
     assert ended.returncode != 0
     assert ended.stderr == f"pytest-dagger-rust: {jobs}: ends 3 bytes too early\n"
+
+
+def test_what_tests_write_is_returned_where_a_pattern_matches(run: AgentRun) -> None:
+    """Files that are new or have changed, whatever their times; no links, and nothing that was there."""
+    root, back = run.folder / "root", run.folder / "back"
+    (root / "snapshots").mkdir(parents=True)
+    back.mkdir()
+    for name in ("same.snap.new", "changed.snap.new", "snapshots/plain"):
+        (root / name).write_text("old")
+    # The agent runs as another user here.
+    for path in (root, *root.rglob("*")):
+        path.chmod(0o777)
+    script = (
+        f"cd {root}; cp -p same.snap.new aside; printf new >changed.snap.new;"
+        "touch -r aside changed.snap.new; mkdir -p a/b .git; echo 1 >a/b/one.snap.new; echo 2 >.git/two.snap.new;"
+        "ln -s one.snap.new a/b/link.snap.new; mkdir a/b/folder.snap.new; echo 3 >snapshots/plain; echo 4 >seeds"
+    )
+    written = WrittenBack(back, ("**/*.snap.new", "seeds/**", "s?eds"))
+    options = (f"--root={root}", *(f"--output={pattern}" for pattern in written.patterns))
+    found = called(run, [SHELL], [Call(0, (script,))], options, written)
+    assert found[0].status == results.Status(0), found
+    assert written.written == {"changed.snap.new", "a/b/one.snap.new", "seeds"}
+    assert (written.failed, (back / "changed.snap.new").read_text()) == ({}, "new")
