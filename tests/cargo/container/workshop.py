@@ -139,8 +139,8 @@ class Workshop:
     def failure(self, build_id: str) -> subprocess.CompletedProcess[str]:
         """Have the agent write what it has kept of a failed build into failure.json."""
         out = self.folder / "failure.json"
-        command = [self.agent, "failure", "--volume", self.volume, "--out", out, "--build-id", build_id]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        options = [f"--volume={self.volume}", f"--out={out}", f"--build-id={build_id}"]
+        return subprocess.run([self.agent, "failure", *options], capture_output=True, text=True, check=False)
 
     def output(self, name: str = "app", *more: str) -> str:
         """Build, run a program, and return what it printed."""
