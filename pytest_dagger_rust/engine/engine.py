@@ -161,6 +161,10 @@ class Engine:
             return await function(*args)
         return await asyncio.wrap_future(self._running_portal().start_task_soon(function, *args))
 
+    def begin(self, function: Callable[..., Awaitable[object]], *args: Any) -> None:
+        """Run a coroutine function on the client's loop, and wait for nothing; the end of the session cancels it."""
+        self._stack.callback(self._running_portal().start_task_soon(function, *args).cancel)
+
     def check_open(self) -> None:
         """Raise EngineUnavailable if the session has ended."""
         self._running_portal()
