@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     MakeScenario = Callable[[Mapping[str, str]], Scenario]
 
+pytestmark = pytest.mark.usefixtures("shared_agent")
+
 MANIFEST = '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n\n[dependencies]\nclosed = { version = "1", registry = "own" }\n'
 MAIN = 'fn main() {\n    println!("one {} {}", closed::FOUND, env!("FOUND"));\n}\n'
 LIBRARY = 'pub const FOUND: &str = env!("FOUND");\n'
