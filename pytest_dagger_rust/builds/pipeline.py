@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_dagger_rust.builds import (
     archive,
+    attempts,
     base_archive,
     binaries,
     builders,
@@ -186,6 +187,7 @@ async def _run_fetched(plan: Plan) -> _Output:
     try:
         return await _run_packed(plan)
     except FetchFailedError as error:
+        attempts.failed(plan.step.volume)
         # Of the workspace's own files, cargo says more when it has them.
         if error.is_final or request.access.has_secrets or request.access.network == "fetch":
             raise RustBuildError(str(error), root=request.workspace.root) from None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_dagger_rust import RustWorkspace, build
+from pytest_dagger_rust.container import agent
 from tests.conftest import BINARY
 from tests.engine.scenario import Scenario
 from tests.pytest import program
@@ -62,6 +63,17 @@ def make_scenario(
         return scenario
 
     return make
+
+
+@pytest.fixture
+def shared_agent(engine: Engine, rust_builder_image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent is everybody's, although the test's builder is its own: compiling it takes longer than the build."""
+    compiled = agent.program
+
+    def program(client: dagger.Client, _: dagger.Container, *rest: str) -> dagger.File:
+        return compiled(client, client.container().from_(rust_builder_image), *rest)
+
+    monkeypatch.setattr(agent, "program", program)
 
 
 @pytest.fixture(scope="session")
