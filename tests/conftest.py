@@ -28,6 +28,7 @@ NEEDS = {"cargo": "cargo", "docs": "engine", "engine": "engine", "pytest": "engi
 
 # Files that take minutes. They begin first, so that no worker is left alone with one of them at the end.
 LONG = (
+    "engine/faults/test_faults.py",
     "docs/test_example.py",
     "engine/builds/test_published.py",
     "engine/builds/test_freshness.py",

@@ -13,6 +13,7 @@ import pytest
 from pytest_dagger_rust import RustWorkspace, build
 from tests.conftest import BINARY
 from tests.engine.scenario import Scenario
+from tests.engine.telltale import Telltale
 from tests.pytest import program
 
 if TYPE_CHECKING:
@@ -62,6 +63,15 @@ def make_scenario(
         return scenario
 
     return make
+
+
+@pytest.fixture
+def telltale(make_scenario: Callable[[Mapping[str, str]], Scenario]) -> Telltale:
+    """The workspace that tells what it was built from, in a volume of its own."""
+    telltale = Telltale(make_scenario({}))
+    telltale.write_all()
+    telltale.toolchain = telltale.told()["toolchain"]
+    return telltale
 
 
 @pytest.fixture(scope="session")
