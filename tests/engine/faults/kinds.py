@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from tests.engine.faults import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
 
     from tests.engine.faults.processes import Running
     from tests.engine.faults.project import Project, Run
@@ -111,7 +111,7 @@ def _pytest(number: signal.Signals) -> Inflict:
 
 
 @contextlib.contextmanager
-def _cli(victim: Victim) -> Iterator[bool]:
+def _cli(victim: Victim) -> Generator[bool]:
     """Kill the dagger CLI at any moment of its life."""
     pid = victim.found(lambda: processes.of_run(victim.run.mark), "dagger")
     in_time = pid is not None and victim.wait(victim.seconds * 0.6) and _killed(pid)
@@ -119,7 +119,7 @@ def _cli(victim: Victim) -> Iterator[bool]:
 
 
 @contextlib.contextmanager
-def _engine(victim: Victim) -> Iterator[bool]:
+def _engine(victim: Victim) -> Generator[bool]:
     """Kill the engine at any moment of a run's life."""
     in_time = victim.wait(victim.seconds)
     victim.engine.kill()
@@ -140,7 +140,7 @@ def _in_container(name: str, longest: float) -> Inflict:
 
 
 @contextlib.contextmanager
-def _disk(victim: Victim) -> Iterator[bool]:
+def _disk(victim: Victim) -> Generator[bool]:
     """Fill the engine's disk at any moment; it is full until the run has ended."""
     in_time = victim.wait(victim.seconds * 0.8)
     with victim.engine.full(victim.chance.choice([0, 1 << 16, 1 << 20, 8 << 20])):
@@ -148,13 +148,13 @@ def _disk(victim: Victim) -> Iterator[bool]:
 
 
 @contextlib.contextmanager
-def _host_clock(victim: Victim) -> Iterator[bool]:
+def _host_clock(victim: Victim) -> Generator[bool]:
     """The run has begun with a wrong clock, and the files edited before it are of that time."""
     yield True
 
 
 @contextlib.contextmanager
-def _engine_clock(victim: Victim) -> Iterator[bool]:
+def _engine_clock(victim: Victim) -> Generator[bool]:
     """Let the engine's clock have jumped since the last build: what it has kept is of another time."""
     victim.run.ended(_BEGINNING)
     yield victim.engine.shift_files(jump(victim.chance)) > 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import dagger
 import gql
 import pytest
+from dagger._exceptions import QueryErrorValue
 
 from pytest_dagger_rust import DaggerRustError
 from pytest_dagger_rust.builds.failures import build_errors, cargo_failure, is_about_others, with_withheld
@@ -118,10 +120,12 @@ def test_a_failure_names_what_was_not_sent() -> None:
 def test_a_killed_build_container_is_said_so(subcommand: str) -> None:
     """An exit code alone says nothing to most people."""
     details = {"_type": "EXEC_ERROR", "cmd": [agent.PROGRAM, subcommand, "--build-id", "1"]}
-    value = dagger._exceptions.QueryErrorValue(
+    value = QueryErrorValue(
         "exit code: 137", extensions={**details, "exitCode": 137, "stdout": "", "stderr": "Fresh part v1.0.0"}
     )
-    error = dagger.ExecError([value], gql.gql("{ version }"))
+    # The SDK's own signature has no types.
+    make: Any = dagger.ExecError
+    error = make([value], gql.gql("{ version }"))
 
     async def read_nothing(_: str) -> str:
         pytest.fail("nothing has been kept")
