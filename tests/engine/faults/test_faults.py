@@ -1,4 +1,8 @@
-"""Tests of faults: a killed pytest, CLI, engine, cargo and rustc, a full disk, and clocks that jump, at any moment."""
+"""Tests of faults: a killed pytest, CLI, engine, cargo and rustc, a full disk, and clocks that jump, at any moment.
+
+A dozen of them, 200 with SOAK=1. The variables FAULTS and FAULTS_SEED choose how many, and others; the same seed gives
+the same ones.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.engine.telltale import Telltale
-
 
 SEED = int(os.environ.get("FAULTS_SEED", "1"))
 COUNT = int(os.environ.get("FAULTS", "200" if os.environ.get("SOAK") else "12"))
