@@ -190,4 +190,7 @@ KINDS = {
 def plan(count: int, seed: int) -> list[Fault]:
     """Return so many faults, each kind as often as the others, after a cold build as often as after a warm one."""
     kinds = list(KINDS)
-    return [Fault(kinds[i % len(kinds)], (i + i // len(kinds)) % 2 == 0, seed + i) for i in range(count)]
+    return [
+        Fault(kinds[i % len(kinds)], (i % len(kinds) + i // len(kinds)) % 2 == 0, seed + i)
+        for i in range(count)
+    ]
