@@ -115,8 +115,8 @@ def second_engine() -> Generator[SecondEngine]:
         second.folder.mkdir()
         with _disk(folder / "disk", second.folder) as has_disk:
             (second.folder / build.name).symlink_to(build)
-            second.up()
             try:
+                second.up()
                 yield SecondEngine(second, has_disk)
             finally:
                 _end(second)
