@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import signal
 import time
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from tests.engine.faults import processes
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable, Generator
 
     from tests.engine.faults.processes import Running
