@@ -21,6 +21,7 @@ from tests.engine.volume import prune
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    import dagger
     import pytest
 
     from tests.engine.scenario import Scenario
@@ -124,21 +125,25 @@ def another_session(scenario: Scenario) -> Generator[Doomed]:
     """Return the same scenario in a session of its own."""
     engine = Killable()
     with engine as client:
-        builder_id = scenario.engine.call(scenario.builder.id)
-        runtime_id = scenario.engine.call(scenario.runtime.id)
         # The engine may know the result of such a build: this one has to run.
         mark = uuid.uuid4().hex
-        builder = client.load_container_from_id(builder_id).with_env_variable(MARK, mark)
+        builder = of_session(client, scenario.builder).with_env_variable(MARK, mark)
         yield Doomed(
             engine,
             dataclasses.replace(
                 scenario,
                 engine=engine,
                 builder=builder,
-                runtime=client.load_container_from_id(runtime_id),
+                runtime=of_session(client, scenario.runtime),
             ),
             mark,
         )
+
+
+def of_session(client: dagger.Client, container: dagger.Container) -> dagger.Container:
+    """Return what another session's container is made of, asked for in this one: ids are of one session only."""
+    context = dataclasses.replace(container._ctx, conn=client._ctx.conn)  # pyright: ignore[reportPrivateUsage]
+    return type(container)(context)
 
 
 def wait_for_rustc(crate: str, mark: str) -> None:
