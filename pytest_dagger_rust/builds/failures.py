@@ -89,7 +89,7 @@ _LOG_IN = (
     "Log in to its registry with `docker login` where pytest runs, or override rust_builder_container or\n"
     "  rust_runtime_container with a container that has with_registry_auth."
 )
-_LOGIN = re.compile(r"\b40[13]\b|unauthorized|authori[sz]ation failed|denied", re.IGNORECASE)
+_LOGIN = re.compile(r"\b40[13]\b|unauthorized|authori[sz]ation failed|denied|auth credentials", re.IGNORECASE)
 _NO_IMAGE = re.compile(r'failed to resolve image "(?P<image>[^"]+)"')
 
 
