@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pytest_dagger_rust.builds import toolchains
+from pytest_dagger_rust.builds import attempts, toolchains
 from pytest_dagger_rust.builds.access import BuildAccess
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.container import agent
@@ -183,7 +183,7 @@ def fetched(step: Step, packed: archive.Archive) -> dagger.Directory:
     """
     client, user = step.request.client, step.user
     container = (
-        _with_inputs(step, step.builder, packed)
+        attempts.with_attempt(_with_inputs(step, step.builder, packed), step.volume)
         .with_mounted_cache(
             DOWNLOADS, client.cache_volume(f"pytest-dagger-rust-downloads-{step.volume}"), owner=user
         )

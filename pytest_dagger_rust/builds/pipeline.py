@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_dagger_rust.builds import (
     archive,
+    attempts,
     base_archive,
     binaries,
     builders,
@@ -86,7 +87,8 @@ async def _run_build(request: BuildRequest, started: float) -> Made:
     request = replace(request, workspace=request.workspace.with_variables(request.options.env))
     name = digest(str(request.workspace.root), *request.source_arguments(), *pairs(request.options))
     async with engine_errors():
-        steps = keys.steps(request)
+        # Before anything asks for the builder's id, as the pull of a runtime container made from it does.
+        steps = builders.steps(request.builder)
         volume = Volume(await _volume_key(request))
         async with request.caches.turn(name[:24]):
             if request.caches.shared is None:
@@ -185,6 +187,7 @@ async def _run_fetched(plan: Plan) -> _Output:
     try:
         return await _run_packed(plan)
     except FetchFailedError as error:
+        attempts.failed(plan.step.volume)
         # Of the workspace's own files, cargo says more when it has them.
         if error.is_final or request.access.has_secrets or request.access.network == "fetch":
             raise RustBuildError(str(error), root=request.workspace.root) from None

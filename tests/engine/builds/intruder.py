@@ -59,8 +59,14 @@ def marks(token: str) -> str:
 
 
 def forms(token: str) -> list[str]:
-    """Return a token as it is, backwards and in base64."""
-    return [token, token[::-1], base64.b64encode(token.encode()).decode().rstrip("=")]
+    """Return a token as it is, backwards, and in base64, wherever it begins in what is encoded."""
+    return [token, token[::-1], *(_encoded(token, before) for before in range(3))]
+
+
+def _encoded(token: str, before: int) -> str:
+    """Return the letters of base64 that only the token decides, where so many bytes are before it."""
+    data = b"\0" * before + token.encode()
+    return base64.b64encode(data).decode()[-(-before * 8 // 6) : len(data) * 8 // 6]
 
 
 def script(token: str, address: str) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     MakeScenario = Callable[[Mapping[str, str]], Scenario]
 
+pytestmark = pytest.mark.usefixtures("shared_agent")
+
 MANIFEST = '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n\n[dependencies]\nclosed = { version = "1", registry = "own" }\n'
 MAIN = 'fn main() {\n    println!("one {} {}", closed::FOUND, env!("FOUND"));\n}\n'
 LIBRARY = 'pub const FOUND: &str = env!("FOUND");\n'
@@ -83,14 +85,17 @@ def test_what_is_compiled_finds_no_token_and_no_network(
 def test_a_token_that_is_refused_is_an_error_without_it(
     private: Scenario, token: str, tmp_path: Path
 ) -> None:
-    """The error says that the server refused it, and which settings there are."""
+    """The error says that the server refused it, and which settings there are; the next build reads it again."""
     (tmp_path / "token").write_text(f"{token}-wrong")
     with pytest.raises(RustBuildError, match="dagger_rust_secrets") as caught:
         private.build()
     assert token not in str(caught.value)
-    private.access = BuildAccess(secrets={})
+    refused, private.access = private.access, BuildAccess(secrets={})
     with pytest.raises(RustBuildError, match="dagger_rust_secrets"):
         private.build()
+    private.access = refused
+    (tmp_path / "token").write_text(token)
+    assert set(private.build().report.compiled) == {"app", "closed"}
 
 
 def test_a_build_that_needs_the_network_is_told_the_setting(make_scenario: MakeScenario) -> None:

@@ -23,6 +23,8 @@ from tests.engine.builds.private_servers import (
     served,
     ssh_agent,
 )
+from tests.engine.builds.search import Execs, check_no_file_has, check_nothing_left
+from tests.pytest.terminal import WITHOUT_THEM
 from tests.registry import serving
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from tests.engine.scenario import Scenario
 
     MakeScenario = Callable[[Mapping[str, str]], Scenario]
+
+pytestmark = pytest.mark.usefixtures("shared_agent")
 
 PACKAGE = '[package]\nname = "{}"\nversion = "1.0.0"\nedition = "2021"\n'
 MAIN = 'fn main() {\n    println!("{}", closed::FOUND);\n}\n'
@@ -79,8 +83,16 @@ def trust(scenario: Scenario, certificate: bytes) -> None:
     scenario.builder = builder.with_env_variable("CARGO_HTTP_CAINFO", TRUSTED)
 
 
+def check_built(scenario: Scenario, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Build, and search what the build script has found, and what the engine has of the build, for the token."""
+    execs = Execs(monkeypatch)
+    build = scenario.build()
+    check_nothing_left(scenario, build, token, execs)
+    assert build.blocking.run("app").stdout == f"{NOTHING}\n"
+
+
 def test_git_over_https_with_a_certificate_of_the_company(
-    make_scenario: MakeScenario, token: str, tmp_path: Path
+    make_scenario: MakeScenario, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Refused without the certificate and with another token; then the package is there, and finds no token.
 
@@ -111,7 +123,7 @@ def test_git_over_https_with_a_certificate_of_the_company(
         git = f"file://{tmp_path / 'right'}"
         scenario.access = BuildAccess(network="fetch", git_credentials=git, secrets=secrets)
         with served(proxy):
-            assert scenario.output() == f"{NOTHING}\n"
+            check_built(scenario, token, monkeypatch)
         assert server.granted > 0
         assert set(proxy.asked) == {f"git-server:{server.server_port}"}
 
@@ -133,7 +145,7 @@ def test_git_over_ssh_with_an_agent(make_scenario: MakeScenario, token: str, tmp
 
 
 def test_a_mirror_of_the_company_behind_its_proxy(
-    make_scenario: MakeScenario, token: str, tmp_path: Path
+    make_scenario: MakeScenario, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the proxy knows the mirror's name; its password is nowhere where anything is compiled."""
     company = authority(tmp_path, "mirror")
@@ -148,7 +160,7 @@ def test_a_mirror_of_the_company_behind_its_proxy(
         secrets = {"HTTPS_PROXY": f"file://{tmp_path / 'proxy'}"}
         scenario.access = BuildAccess(network="fetch", secrets=secrets)
         with served(proxy):
-            assert scenario.output() == f"{NOTHING}\n"
+            check_built(scenario, token, monkeypatch)
         assert set(proxy.asked) == {f"mirror:{mirror.port}"}
         assert (proxy.refused, mirror.downloads()) == (0, ["closed-1.0.0.crate"])
 
@@ -172,7 +184,9 @@ def test_images_behind_a_login(
         )
         container = engine.client.container()
         scenario.builder = container.from_(f"{images.name}/{builder}")
-        with pytest.raises(DaggerRustError, match=r"cannot be used: .*401") as caught:
+        with pytest.raises(
+            DaggerRustError, match=r"cannot be used: .*(401|no basic auth credentials)"
+        ) as caught:
             scenario.build()
         assert "with_registry_auth" in str(caught.value)
         assert images.granted == 0
@@ -182,3 +196,78 @@ def test_images_behind_a_login(
         scenario.runtime = container.from_(f"{images.name}/{runtime}")
         assert scenario.output() == "one"
         assert images.granted > 0
+
+
+TESTS = """
+import shutil
+import tempfile
+
+
+def test_of_the_program(cached_rust_build):
+    build = cached_rust_build.blocking
+    build.export("app", "exported")
+    shutil.copytree(tempfile.gettempdir(), "during", copy_function=copied)
+    assert build.run("app").stdout == "something else"
+
+
+def copied(source, target):
+    if not source.endswith(".sock"):
+        shutil.copyfile(source, target)
+"""
+BUILDER = """
+import dagger
+import pytest
+
+from pytest_dagger_rust.container import agent
+
+
+@pytest.fixture(scope="session")
+def rust_builder_container(rust_builder_container, dagger_client):
+    compiled, plain = agent.program, rust_builder_container
+    agent.program = lambda client, _, *rest: compiled(client, plain, *rest)
+    service = dagger_client.host().service([dagger.PortForward(backend=PORT, frontend=PORT)])
+    builder = rust_builder_container.with_env_variable("CARGO_NET_RETRY", "0")
+    return builder.with_service_binding("registry", service)
+"""
+INI = """
+[pytest]
+dagger_rust_build_network = fetch
+dagger_rust_secrets = CARGO_REGISTRIES_OWN_TOKEN=env://PRIVATE_TOKEN
+"""
+REPORTS = (
+    *WITHOUT_THEM,
+    *("-p", "no:hypothesispytest"),
+    *("--showlocals", "-vv", "--junitxml=junit.xml"),
+    *("--dagger-rust-html-report=page.html", "--dagger-rust-gitlab-report=gitlab.json"),
+)
+
+
+def test_what_pytest_writes_has_no_token(
+    pytester: pytest.Pytester, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither terminal, reports, temporary folders, the CLI's log nor pytest's cache, where the token is refused or taken."""
+    (pytester.path / "temp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(pytester.path / "temp"))
+    with serving(token, "registry") as registry:
+        registry.add("closed", "1.0.0", closed(token, f"registry:{registry.port}"))
+        files = workspace(
+            '{ version = "1", registry = "own" }', f'[registries.own]\nindex = "{registry.address}"\n'
+        )
+        files |= {
+            "pytest.ini": INI,
+            "conftest.py": BUILDER.replace("PORT", str(registry.port)),
+            "test_it.py": TESTS,
+        }
+        for name, text in files.items():
+            (pytester.path / name).parent.mkdir(exist_ok=True)
+            (pytester.path / name).write_text(text)
+        for value, said in ((f"{token}-wrong", "token rejected"), (token, NOTHING)):
+            monkeypatch.setenv("PRIVATE_TOKEN", value)
+            result = pytester.runpytest_subprocess(*REPORTS, timeout=300)
+            (pytester.path / f"output-{value == token}").write_text(
+                "\n".join(result.outlines + result.errlines)
+            )
+            assert said in result.stdout.str()
+    written = {path.name for path in pytester.path.rglob("*")}
+    assert written >= {"dagger.log", "junit.xml", "page.html", "gitlab.json", ".pytest_cache", "exported"}
+    check_no_file_has(token, pytester.path)

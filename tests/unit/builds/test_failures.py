@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from pathlib import Path
+from typing import Any
 
-from pytest_dagger_rust.builds.failures import cargo_failure, is_about_others, with_withheld
+import dagger
+import gql
+import pytest
+from dagger._exceptions import QueryErrorValue
+
+from pytest_dagger_rust import DaggerRustError
+from pytest_dagger_rust.builds.failures import build_errors, cargo_failure, is_about_others, with_withheld
 from pytest_dagger_rust.builds.outcome import failure_text
+from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.diagnostics import Diagnostic
 
 _SCRIPT = """\
@@ -104,3 +114,27 @@ def test_a_failure_names_what_was_not_sent() -> None:
     assert str(noted).startswith(str(failure))
     assert "because they may hold secrets: .env, b/.ssh.\n  If the build needs one, add" in str(noted)
     assert noted.diagnostics == failure.diagnostics
+
+
+@pytest.mark.parametrize("subcommand", ["fetch", "build"])
+def test_a_killed_build_container_is_said_so(subcommand: str) -> None:
+    """An exit code alone says nothing to most people."""
+    details = {"_type": "EXEC_ERROR", "cmd": [agent.PROGRAM, subcommand, "--build-id", "1"]}
+    value = QueryErrorValue(
+        "exit code: 137", extensions={**details, "exitCode": 137, "stdout": "", "stderr": "Fresh part v1.0.0"}
+    )
+    # The SDK's own signature has no types.
+    make: Any = dagger.ExecError
+    error = make([value], gql.gql("{ version }"))
+
+    async def read_nothing(_: str) -> str:
+        pytest.fail("nothing has been kept")
+
+    async def fail() -> None:
+        async with build_errors(read_nothing, Path("/")):
+            raise error
+
+    with pytest.raises(DaggerRustError) as caught:
+        asyncio.run(fail())
+    expected = "The build container was killed by SIGKILL. It may have been short of memory."
+    assert str(caught.value).splitlines()[0] == expected
