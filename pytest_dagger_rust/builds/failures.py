@@ -86,7 +86,25 @@ _LOG_IN = (
     "  rust_runtime_container with a container that has with_registry_auth."
 )
 _LOGIN = re.compile(r"\b40[13]\b|unauthorized|authori[sz]ation failed|denied", re.IGNORECASE)
+_HELPER = re.compile(r"error getting credentials - err: (?P<error>.+?), out: `(?P<out>.*)`", re.DOTALL)
+_HELP = (
+    "Docker's configuration names the program docker-credential-NAME for this registry. It has to be in the PATH\n"
+    "  that pytest runs with, and answer `get` with a login."
+)
 _NO_IMAGE = re.compile(r'failed to resolve image "(?P<image>[^"]+)"')
+
+
+def no_image(said: str) -> str | None:
+    """Return the message for an image that cannot be pulled, None where the engine has said something else."""
+    image = _NO_IMAGE.match(said)
+    if image is None:
+        return None
+    if helper := _HELPER.search(said):
+        reason, hint = f"a credential helper failed: {helper['out'] or helper['error']}", _HELP
+    else:
+        reason = said.rpartition(": ")[2]
+        hint = _LOG_IN if _LOGIN.search(reason) else _CHECK_NAME
+    return f"The image {image['image']} cannot be used: {reason}.\n  {hint}"
 
 
 @contextlib.asynccontextmanager
@@ -102,10 +120,7 @@ async def engine_errors() -> AsyncGenerator[None]:
         if isinstance(error, dagger.ExecError) and (fault := builder_faults.explained(error)):
             raise fault from None
         said = without_trace(str(error))
-        reason = said.rpartition(": ")[2]
-        if image := _NO_IMAGE.match(said):
-            hint = _LOG_IN if _LOGIN.search(reason) else _CHECK_NAME
-            msg = f"The image {image['image']} cannot be used: {reason}.\n  {hint}"
+        if msg := no_image(said):
             raise DaggerRustError(msg) from None
         msg = f"The Dagger engine refused the build: {said}"
         raise DaggerRustError(msg) from None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import os
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_dagger_rust import BuildAccess
+from pytest_dagger_rust import BuildAccess, Engine
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.errors import DaggerRustError, RustBuildError
 from tests.engine.builds.intruder import NOTHING, script
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pytest_dagger_rust import Engine
     from tests.engine.scenario import Scenario
 
     MakeScenario = Callable[[Mapping[str, str]], Scenario]
@@ -193,6 +195,53 @@ def test_images_behind_a_login(
         scenario.runtime = container.from_(f"{images.name}/{runtime}")
         assert scenario.output() == "one"
         assert images.granted > 0
+
+
+HELPER = """\
+#!/bin/sh
+server="$(cat)"
+test "$1" = get && test "$server" = "{server}" || exit 1
+printf '{{"ServerURL": "%s", "Username": "robot", "Secret": "%s"}}' "$server" "$(cat {folder}/password)"
+"""
+
+
+def logged_in(folder: Path, token: str, known: str, helped: str) -> dict[str, str]:
+    """Return variables of somebody who is logged in: to one registry by a file, to the other by a program."""
+    login = {"auth": base64.b64encode(f"robot:{token}".encode()).decode()}
+    docker = {"auths": {known: login}, "credHelpers": {helped: "of-the-company"}}
+    (folder / "config.json").write_text(json.dumps(docker))
+    (folder / "password").write_text(token)
+    helper = folder / "docker-credential-of-the-company"
+    helper.write_text(HELPER.format(server=helped, folder=folder))
+    helper.chmod(0o755)
+    own = {name: value for name, value in os.environ.items() if not name.startswith("DAGGER_SESSION_")}
+    return {**own, "DOCKER_CONFIG": str(folder), "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_images_of_somebody_who_is_logged_in(
+    make_scenario: MakeScenario,
+    token: str,
+    tmp_path: Path,
+    rust_builder_image: str,
+    rust_runtime_image: str,
+) -> None:
+    """As `docker login` leaves it: in Docker's configuration for one registry, and with a credential helper for another."""
+    upstream, separator, builder = rust_builder_image.partition("/")
+    if not separator or ":" not in upstream:
+        pytest.skip("the images come from no registry on this machine")
+    runtime = rust_runtime_image.partition("/")[2]
+    plain, helped = (PrivateImages(upstream, basic("robot", token)) for _ in range(2))
+    scenario = make_scenario(
+        {"Cargo.toml": PACKAGE.format("app"), "src/main.rs": 'fn main() { print!("one"); }'}
+    )
+    engine = Engine(logged_in(tmp_path, token, plain.name, helped.name))
+    with served(plain), served(helped), engine as client:
+        scenario.engine = engine
+        scenario.builder = client.container().from_(f"{plain.name}/{builder}")
+        scenario.runtime = client.container().from_(f"{helped.name}/{runtime}")
+        assert scenario.output() == "one"
+        assert plain.granted > 0
+        assert helped.granted > 0
 
 
 TESTS = """

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from pytest_dagger_rust.builds.failures import cargo_failure, is_about_others, with_withheld
+import pytest
+
+from pytest_dagger_rust.builds.failures import cargo_failure, is_about_others, no_image, with_withheld
 from pytest_dagger_rust.builds.outcome import failure_text
 from pytest_dagger_rust.diagnostics import Diagnostic
 
@@ -104,3 +106,35 @@ def test_a_failure_names_what_was_not_sent() -> None:
     assert str(noted).startswith(str(failure))
     assert "because they may hold secrets: .env, b/.ssh.\n  If the build needs one, add" in str(noted)
     assert noted.diagnostics == failure.diagnostics
+
+
+@pytest.mark.parametrize(
+    ("said", "reason", "hint"),
+    [
+        (
+            "err: exit status 1, out: ``",
+            "a credential helper failed: exit status 1.",
+            "docker-credential-NAME",
+        ),
+        (
+            "err: exit status 1, out: `locked`",
+            "a credential helper failed: locked.",
+            "docker-credential-NAME",
+        ),
+        ("err: exit status 1, out: `a: b`", "a credential helper failed: a: b.", "docker-credential-NAME"),
+    ],
+)
+def test_a_credential_helper_that_fails_is_named(said: str, reason: str, hint: str) -> None:
+    """Of an image that cannot be pulled, whatever the helper has printed."""
+    whole = f'failed to resolve image "a/b:1": failed to resolve source metadata: rpc error: error getting credentials - {said}'
+    message = no_image(whole)
+    assert message is not None
+    assert message.startswith(f"The image a/b:1 cannot be used: {reason}\n")
+    assert hint in message
+
+
+def test_other_images_and_other_errors() -> None:
+    """A login that is missing has a hint of its own; what is no image's fault is somebody else's."""
+    assert "docker login" in str(no_image('failed to resolve image "a/b:1": x: 401 Unauthorized'))
+    assert "Check its name" in str(no_image('failed to resolve image "a/b:1": x: not found'))
+    assert no_image("error getting credentials - err: exit status 1, out: ``") is None
