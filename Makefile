@@ -36,8 +36,9 @@ test: venv browser ## set everything up, then run the whole test suite
 	@$(WITH_STACK) pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not timing" --durations=10 $(ARGS)
 	@$(WITH_STACK) pytest -m timing $(ARGS) || test $$? = 5 # for there may be none among the chosen ones
 
-soak: venv ## set everything up, then run every cell of the matrix of freshness, and the tests of many packages
-	@$(WITH_STACK) SOAK=1 pytest tests/engine/builds/test_freshness.py tests/pytest/test_differential.py $(ARGS)
+soak: venv ## set everything up, then run every cell of the matrix of freshness, 200 faults, and the tests of many packages
+	@$(WITH_STACK) SOAK=1 pytest tests/engine/builds/test_freshness.py tests/engine/faults \
+		tests/pytest/test_differential.py $(ARGS)
 
 nox: venv ## set everything up, then run the quick tests with the lowest and the newest versions on every Python
 	@$(WITH_STACK) nox $(ARGS)

@@ -127,6 +127,10 @@ class RustBuildFactory:
         """
         return await self._engine.acall(self._once, with_changes(options or self.options, changes))
 
+    async def warm(self, options: CargoOptions | None, changes: CargoOptionChanges) -> None:
+        """Build as a call does and keep no result, so that a later call of the same finds all of it in the caches."""
+        await self._build(with_changes(options or self.options, changes))
+
     @watched
     async def wheel(
         self, package: str, *, python: str | None = None, **changes: Unpack[CargoOptionChanges]

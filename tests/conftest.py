@@ -20,11 +20,15 @@ HERE = Path(__file__).parent
 # A property of a test, which workers of pytest-xdist send with its report: whether a binary was right.
 BINARY = "binary of these sources"
 
+# Another: whether a fault came in time, and how many wrong binaries, hangs and leftovers there were after it.
+FAULT = "fault"
+
 # What the tests of a folder need; those of tests/unit and tests/dev need nothing but Python.
 NEEDS = {"cargo": "cargo", "docs": "engine", "engine": "engine", "pytest": "engine", "typing": "types"}
 
 # Files that take minutes. They begin first, so that no worker is left alone with one of them at the end.
 LONG = (
+    "engine/faults/test_faults.py",
     "docs/test_example.py",
     "engine/builds/test_published.py",
     "engine/builds/test_freshness.py",
@@ -56,11 +60,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many binaries were looked at, and how many of them were of other sources."""
+    """Say how many binaries were looked at, and how many of them were of other sources; and what came of faults."""
     reports = [report for found in terminalreporter.stats.values() for report in found]
     calls = [report for report in reports if getattr(report, "when", "") == "call"]
-    binaries = [right for report in calls for name, right in report.user_properties if name == BINARY]
-    if binaries:
+    noted = [noted for report in calls for noted in report.user_properties]
+    if faults := [counts for name, counts in noted if name == FAULT]:
+        came, wrong, hangs, leftovers = (sum(column) for column in zip(*faults, strict=True))
+        counts = f"wrong binaries {wrong}, hangs {hangs}, leftovers {leftovers}"
+        terminalreporter.write_line(f"faults {came}, {counts}")
+    if binaries := [right for name, right in noted if name == BINARY]:
         wrong = binaries.count(False)
         terminalreporter.write_line(f"freshness: {len(binaries)} binaries checked, {wrong} of other sources")
 

@@ -7,6 +7,7 @@ import dataclasses
 import json
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 # The calls that a container was made by, with their arguments.
 Steps: TypeAlias = "Sequence[tuple[str, dict[str, Any]]]"
+
+# The calls seen in each session, by identity.
+_SEEN: WeakKeyDictionary[object, dict[int, tuple[object, dict[str, Any]]]] = WeakKeyDictionary()
 
 # An id that is the recipe of its object is longer than any number.
 _SHORTEST_RECIPE = 40
@@ -28,12 +32,11 @@ async def identity(builder: dagger.Container) -> str:
     Up to Dagger 0.20 an id is the recipe of its object, image digests included. Newer engines number their objects,
     so there the recipe is read from the client's side; where that is not whole, the files are asked for.
     """
-    # Asking for an id puts numbers in the place of the recipe's files and folders.
-    steps = _steps(builder)
+    known = steps(builder)
     recipe = str(await builder.id())
     if len(recipe) >= _SHORTEST_RECIPE:
         return recipe
-    return await _written(builder, steps) or await content(builder)
+    return await written(builder, known) or await content(builder)
 
 
 async def content(builder: dagger.Container) -> str:
@@ -45,11 +48,25 @@ async def content(builder: dagger.Container) -> str:
     return "\0".join([files, *sorted(f"{name}={value}" for name, value in pairs)])
 
 
-def _steps(builder: Any) -> list[tuple[str, dict[str, Any]]]:
-    """Return the calls that the container was made by, in order, with their arguments; empty where they are unknown."""
-    context = getattr(builder, "_ctx", None)
-    selections = getattr(context, "selections", ())
-    return [(str(field.name), dict(field.args)) for field in selections]
+def steps(builder: dagger.Container) -> Steps:
+    """Return the calls that a container was made by, in order, with their arguments; empty where they are unknown.
+
+    Asking for an id puts numbers in the place of files and folders, in each container that such a call is part of. So
+    the arguments are remembered as they were when the call was first seen: in the session's first build.
+    """
+    context: Any = getattr(builder, "_ctx", None)
+    seen = _seen_in(getattr(context, "conn", None))
+    return [_as_first_seen(seen, field) for field in getattr(context, "selections", ())]
+
+
+def _seen_in(connection: object) -> dict[int, tuple[object, dict[str, Any]]]:
+    return {} if connection is None else _SEEN.setdefault(connection, {})
+
+
+def _as_first_seen(seen: dict[int, tuple[object, dict[str, Any]]], field: Any) -> tuple[str, dict[str, Any]]:
+    # The call is kept with its arguments, so that no other one gets its number.
+    _, arguments = seen.setdefault(id(field), (field, dict(field.args)))
+    return str(field.name), arguments
 
 
 async def written(builder: dagger.Container, steps: Steps) -> str | None:
@@ -58,15 +75,6 @@ async def written(builder: dagger.Container, steps: Steps) -> str | None:
     The image is named by its digest, files and folders by that of their content. An equal recipe is an equal builder,
     also where the engine has made its layers again. `steps` are those of before anything asked for the id.
     """
-    return await _written(builder, steps)
-
-
-def steps(builder: dagger.Container) -> Steps:
-    """Return the calls that a container was made by."""
-    return _steps(builder)
-
-
-async def _written(builder: dagger.Container, steps: Sequence[tuple[str, dict[str, Any]]]) -> str | None:
     if [name for name, _ in steps[:1]] != ["container"] or not all(map(_is_known, steps)):
         return None
     return json.dumps([await _step(builder, number, step) for number, step in enumerate(steps, 1)])

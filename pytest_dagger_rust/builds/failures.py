@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 # Exit codes of the agent, as container/rust/failure.rs has them.
 SOURCES_CHANGED, NOT_PROVED, LAYER_NEEDED, TIMED_OUT, CARGO_FAILED = 95, 96, 97, 98, 101
 
+# That of a container whose first process was killed.
+_KILLED = 128 + signal.SIGKILL
+_MEMORY = " It may have been short of memory."
+
 # Given the id of a build, returns what the agent has kept of cargo's failure.
 ReadFailure: TypeAlias = Callable[[str], Awaitable[str]]
 
@@ -85,7 +89,7 @@ _LOG_IN = (
     "Log in to its registry with `docker login` where pytest runs, or override rust_builder_container or\n"
     "  rust_runtime_container with a container that has with_registry_auth."
 )
-_LOGIN = re.compile(r"\b40[13]\b|unauthorized|authori[sz]ation failed|denied", re.IGNORECASE)
+_LOGIN = re.compile(r"\b40[13]\b|unauthorized|authori[sz]ation failed|denied|auth credentials", re.IGNORECASE)
 _HELPER = re.compile(r"error getting credentials - err: (?P<error>.+?), out: `(?P<out>.*)`", re.DOTALL)
 _HELP = (
     "Docker's configuration names the program docker-credential-NAME for this registry. It has to be in the PATH\n"
@@ -169,6 +173,8 @@ def _too_long(said: str, root: Path) -> RustBuildError:
 def _fetch_failure(error: dagger.ExecError) -> DaggerRustError:
     if error.exit_code == SOURCES_CHANGED:
         return SourcesChangedError(error.stderr)
+    if error.exit_code == _KILLED:
+        return FetchFailedError(_how_it_ended(error.exit_code))
     lines = lines_of(strip_ansi(error.stderr))
     return FetchFailedError(failure_text((), "\n".join(line for line in lines if not _OWN.match(line))))
 
@@ -185,9 +191,14 @@ async def _explained(
         return LayerNeededError(said)
     if error.exit_code == CARGO_FAILED:
         return cargo_failure(await read_failure(), root)
-    return DaggerRustError(
-        f"The build container failed (exit code {error.exit_code}).\n{said or error.stderr}"
-    )
+    return DaggerRustError(f"{_how_it_ended(error.exit_code)}\n{said or error.stderr}")
+
+
+def _how_it_ended(exit_code: int) -> str:
+    """Return what an exit code that is none of the agent's says of the build container."""
+    if exit_code == _KILLED:
+        return f"The build container was killed by SIGKILL.{_MEMORY}"
+    return f"The build container failed (exit code {exit_code})."
 
 
 def with_withheld(error: RustBuildError, withheld: Collection[str]) -> RustBuildError:
@@ -223,7 +234,7 @@ def cargo_failure(text: str, root: Path | None = None) -> RustBuildError:
     said = failure_text(diagnostics, kept["stderr"])
     if kept["signal"] is not None:
         name = signal.Signals(kept["signal"]).name
-        hint = " It may have been short of memory." if name == "SIGKILL" else ""
+        hint = _MEMORY if name == "SIGKILL" else ""
         said = f"cargo was killed by {name}.{hint}\n{said}".rstrip()
     return RustBuildError(said + _hint(said), diagnostics=diagnostics, root=root)
 

@@ -39,22 +39,6 @@ _PINNED = re.compile(r"(1\.\d+\.\d+|(nightly|beta)-\d{4}-\d\d-\d\d)(-[a-z0-9_]+)
 _FORMAT = "1"
 
 
-def steps(request: BuildRequest) -> builders.Steps:
-    """Return the calls that the builder was made by.
-
-    To be called before anything asks for the builder's id: afterwards, parts of it have numbers for names.
-    """
-    shared = request.caches.shared
-    if shared is None:
-        return ()
-    for builder, known in shared.builders:
-        if builder is request.builder:
-            return known
-    found = builders.steps(request.builder)
-    shared.builders.append((request.builder, found))
-    return found
-
-
 async def recipe(request: BuildRequest, steps: builders.Steps) -> str:
     """Return the builder's recipe, empty where parts of it are known by number only."""
     return await builders.written(request.builder, steps) or ""

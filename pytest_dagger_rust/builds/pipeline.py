@@ -87,7 +87,8 @@ async def _run_build(request: BuildRequest, started: float) -> Made:
     request = replace(request, workspace=request.workspace.with_variables(request.options.env))
     name = digest(str(request.workspace.root), *request.source_arguments(), *pairs(request.options))
     async with engine_errors():
-        steps = keys.steps(request)
+        # Before anything asks for the builder's id, as the pull of a runtime container made from it does.
+        steps = builders.steps(request.builder)
         volume = Volume(await _volume_key(request))
         async with request.caches.turn(name[:24]):
             if request.caches.shared is None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     import dagger
 
-    from pytest_dagger_rust.builds.builders import Steps
     from pytest_dagger_rust.builds.places import Kind, Place
 
 # Seconds that a place may take to answer, and to take what is published.
@@ -77,9 +76,6 @@ class SharedCache:
     problems: list[str] = field(default_factory=list[str])
     pulled: list[str] = field(default_factory=list[str])
     published: list[tuple[str, Kind]] = field(default_factory=list["tuple[str, Kind]"])
-    builders: list[tuple[dagger.Container, Steps]] = field(
-        default_factory=list["tuple[dagger.Container, Steps]"], repr=False
-    )
     _silent: set[str] = field(default_factory=set[str])
     _tasks: list[asyncio.Task[None]] = field(default_factory=list["asyncio.Task[None]"])
 

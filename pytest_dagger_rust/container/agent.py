@@ -37,7 +37,10 @@ FOLDERS = (FOLDER, RESULT, SOCKET, SANDBOX)
 # Variables of the engine's that the agent does not hand on; process.rs has the same list.
 _NOT_HANDED_ON = (
     "OTEL_EXPORTER_OTLP_",
+    "OTEL_TRACES_EXPORTER",
     "TRACEPARENT",
+    "TRACESTATE",
+    "BAGGAGE",
 )
 
 _SOURCES = "/pytest-dagger-rust-agent-sources"

@@ -111,7 +111,7 @@ class AnyLoopSession:
                 raise EngineUnavailable(RESTARTED)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AnyLoopConnection:
     """What the SDK's objects hold in place of its own connection."""
 

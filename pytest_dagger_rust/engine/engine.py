@@ -10,7 +10,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from pytest_dagger_rust.engine.any_loop import AnyLoopConnection, AnyLoopSession
+from pytest_dagger_rust.diagnostics import lines_of
+from pytest_dagger_rust.engine.any_loop import LOST, AnyLoopConnection, AnyLoopSession
 from pytest_dagger_rust.engine.cli import REMEDIES, CliSession, SessionParams
 from pytest_dagger_rust.engine.introspection import Introspection, schema_of
 from pytest_dagger_rust.engine.marker import Marker
@@ -130,8 +131,7 @@ class Engine:
         try:
             self.call(connection.connect)
         except (dagger.ClientError, OSError) as error:
-            msg = f"The Dagger session on port {params.port} does not answer: {error}\n{REMEDIES}"
-            raise EngineUnavailable(msg) from None
+            raise EngineUnavailable(self._unconnected(params.port, error)) from None
         stack.callback(self._close_connection, connection.close)
         mark = Marker(connection.session)
         any_loop = AnyLoopConnection(AnyLoopSession(self, connection.session, mark))
@@ -140,6 +140,13 @@ class Engine:
         stack.callback(wait, [leaving], _LAST_QUERY)
         client: dagger.Client = dagger.Client.from_connection(cast("BaseConnection", any_loop))
         return client
+
+    def _unconnected(self, port: int, error: Exception) -> str:
+        """Return why an open session cannot be used: one of our own has lost its engine, unless it refuses us."""
+        reason = next(iter(lines_of(str(error))), "")
+        if self._cli is not None and "Client error" not in reason:
+            return LOST.format(reason.rpartition(": ")[2])
+        return f"The Dagger session on port {port} does not answer: {reason}\n{REMEDIES}"
 
     def _close_connection(self, close: Callable[[], Awaitable[None]]) -> None:
         # The engine may be gone by now; there is nothing to save on this side.
@@ -160,6 +167,10 @@ class Engine:
         if threading.get_ident() == self._thread:
             return await function(*args)
         return await asyncio.wrap_future(self._running_portal().start_task_soon(function, *args))
+
+    def begin(self, function: Callable[..., Awaitable[object]], *args: Any) -> None:
+        """Run a coroutine function on the client's loop, and wait for nothing; the end of the session cancels it."""
+        self._stack.callback(self._running_portal().start_task_soon(function, *args).cancel)
 
     def check_open(self) -> None:
         """Raise EngineUnavailable if the session has ended."""

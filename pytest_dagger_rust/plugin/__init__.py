@@ -110,6 +110,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
         source = config.stash[SETTINGS_KEY].sources["shell_on_failure"]
         config.pluginmanager.register(ShellOnFailure(config, source), "dagger_rust_shell")
+    # A worker of pytest-xdist does not know which tests it will get.
+    if config.stash[SETTINGS_KEY]["build_ahead"] and not is_worker(config):
+        from pytest_dagger_rust.plugin.build_ahead import BuildAhead  # noqa: PLC0415 - only where it is wanted
+
+        config.pluginmanager.register(BuildAhead(), "dagger_rust_build_ahead")
     xdist = XdistHooks(config)
     xdist.add(config.stash[REPORTING_KEY])
     config.pluginmanager.register(xdist, "dagger_rust_xdist")

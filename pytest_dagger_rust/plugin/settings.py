@@ -206,6 +206,12 @@ SETTINGS: tuple[Setting, ...] = (
         default=False,
     ),
     Setting(
+        "build_ahead",
+        "switch",
+        "begin the first build with the first test, while tests run that need no build",
+        default=False,
+    ),
+    Setting(
         "write_lock",
         "switch",
         "write the Cargo.lock that cargo made or changed in the builder into the workspace",

@@ -14,6 +14,7 @@ from pytest_dagger_rust import RustWorkspace, build
 from pytest_dagger_rust.container import agent
 from tests.conftest import BINARY
 from tests.engine.scenario import Scenario
+from tests.engine.telltale import Telltale
 from tests.pytest import program
 
 if TYPE_CHECKING:
@@ -74,6 +75,15 @@ def shared_agent(engine: Engine, rust_builder_image: str, monkeypatch: pytest.Mo
         return compiled(client, client.container().from_(rust_builder_image), *rest)
 
     monkeypatch.setattr(agent, "program", program)
+
+
+@pytest.fixture
+def telltale(make_scenario: Callable[[Mapping[str, str]], Scenario]) -> Telltale:
+    """The workspace that tells what it was built from, in a volume of its own."""
+    telltale = Telltale(make_scenario({}))
+    telltale.write_all()
+    telltale.toolchain = telltale.told()["toolchain"]
+    return telltale
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ mod sync;
 mod tar;
 mod toolchain;
 mod tree;
+mod variables;
 mod volume;
 mod wheel;
 

@@ -15,6 +15,7 @@ use crate::failure::{Failure, Outcome, OWN, TIMED_OUT};
 use crate::files;
 use crate::messages::{self, Message};
 use crate::options::Options;
+use crate::variables::is_one_of;
 
 /// A line that is longer is no message of cargo's, and standard error is kept up to so many bytes of its end.
 const LONGEST_LINE: usize = 16 << 20;
@@ -22,7 +23,8 @@ const MOST_STDERR: usize = 8 << 20;
 const MOST_MESSAGES: usize = 256 << 20;
 
 /// What the engine sets for its own purposes, and what belongs to one call of the agent.
-const NOT_FOR_CARGO: [&str; 4] = ["OTEL_", "TRACEPARENT", "PYTEST_DAGGER_RUST_", "DAGGER_"];
+const NOT_FOR_CARGO: [&str; 6] =
+    ["OTEL_", "TRACEPARENT", "TRACESTATE", "BAGGAGE", "PYTEST_DAGGER_RUST_", "DAGGER_"];
 
 /// All that cargo said in one or more calls.
 #[derive(Default)]
@@ -45,10 +47,8 @@ impl Transcript {
 /// Returns a command without what concerns only the engine and the agent.
 pub fn command(program: &OsStr) -> Command {
     let mut command = Command::new(program);
-    for (name, _) in std::env::vars_os() {
-        if NOT_FOR_CARGO.iter().any(|start| name.to_string_lossy().starts_with(start)) {
-            command.env_remove(name);
-        }
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_one_of(name, &NOT_FOR_CARGO)) {
+        command.env_remove(name);
     }
     command
 }

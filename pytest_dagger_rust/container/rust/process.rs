@@ -15,6 +15,7 @@ use crate::failure::Outcome;
 use crate::limits;
 use crate::network::Network;
 use crate::options::Options;
+use crate::variables::is_one_of;
 
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
@@ -28,7 +29,14 @@ pub const LEFTOVER: Duration = Duration::from_secs(1);
 const ONCE_MORE: Duration = Duration::from_secs(1);
 
 /// What the engine and the host set for the agent: the program under test has nothing to do with it.
-const NOT_ITS_OWN: &[&str] = &["PYTEST_DAGGER_RUST_", "OTEL_EXPORTER_OTLP_", "TRACEPARENT"];
+const NOT_ITS_OWN: &[&str] = &[
+    "PYTEST_DAGGER_RUST_",
+    "OTEL_EXPORTER_OTLP_",
+    "OTEL_TRACES_EXPORTER",
+    "TRACEPARENT",
+    "TRACESTATE",
+    "BAGGAGE",
+];
 
 extern "C" {
     fn pipe2(ends: *mut i32, flags: i32) -> i32;
@@ -41,7 +49,7 @@ pub fn command(options: &Options) -> Outcome<Command> {
     let (program, arguments) = options.program()?;
     let mut command = Command::new(program);
     command.args(arguments);
-    for (name, _) in env::vars_os().filter(|(name, _)| is_not_its_own(name)) {
+    for (name, _) in env::vars_os().filter(|(name, _)| is_one_of(name, NOT_ITS_OWN)) {
         command.env_remove(name);
     }
     for pair in options.all("env") {
@@ -54,10 +62,6 @@ pub fn command(options: &Options) -> Outcome<Command> {
     limits::memory(options, &mut command)?;
     Network::of(options)?.limit(&mut command)?;
     Ok(command)
-}
-
-fn is_not_its_own(name: &OsStr) -> bool {
-    NOT_ITS_OWN.iter().any(|start| name.as_bytes().starts_with(start.as_bytes()))
 }
 
 /// Takes `NAME=value` apart.

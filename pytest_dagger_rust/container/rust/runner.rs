@@ -25,6 +25,7 @@ mod shell;
 mod subcommands;
 mod tests;
 mod tunnel;
+mod variables;
 
 use std::env;
 

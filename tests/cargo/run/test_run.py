@@ -313,13 +313,17 @@ def test_the_engines_variables_are_not_the_programs(compiled_agent: Path, tmp_pa
     """Where traces are sent to is nothing that a program under test has to know, unless its test says so."""
     env = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        "OTEL_TRACES_EXPORTER": "otlp",
         "TRACEPARENT": "00-0-0-00",
+        "TRACESTATE": "x=y",
+        "BAGGAGE": "x=y",
+        "BAGGAGE_CLAIM": "mine",
         "PYTEST_DAGGER_RUST_RUN": "x",
         "OTEL_SERVICE_NAME": "mine",
     }
     run = AgentRun(compiled_agent, enterable(tmp_path), env)
     code = f"print(*sorted(set(os.environ) & {set(env)!r}))"
-    assert run.report(code).stdout.data == b"OTEL_SERVICE_NAME\n"
+    assert run.report(code).stdout.data == b"BAGGAGE_CLAIM OTEL_SERVICE_NAME\n"
 
 
 def test_a_descriptor_that_was_sent_away_does_not_hold_the_run(run: AgentRun) -> None:

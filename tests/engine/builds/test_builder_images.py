@@ -69,7 +69,7 @@ def builds(scenario: Scenario) -> None:
 def test_a_builder_needs_rustc_cargo_and_a_linker_and_no_other_program(make_scenario: MakeScenario) -> None:
     """Neither coreutils nor a shell, and no user but an ordinary one with a number for a name."""
     scenario = make_scenario(WORKSPACE)
-    home = scenario.engine.client.directory().with_new_directory("home").directory("home")
+    home = scenario.engine.client.directory().with_new_directory("home", permissions=0o755).directory("home")
     scenario.builder = (
         with_programs_only(scenario.builder, "rustc", "cargo", *LINKER)
         .with_directory("/home/builder", home, owner="1234:1234")

@@ -8,27 +8,16 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from dev.stack import process
-from dev.stack.engine import Engine as BuiltEngine
-from dev.stack.settings import Settings
-from dev.stack.source import RUNNER_HOST
-from pytest_dagger_rust.engine import marker
-from pytest_dagger_rust.errors import EngineUnavailable
 from tests.engine import accidents
 from tests.engine.telltale import Telltale
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
-
-    from tests.engine.scenario import Scenario
+    from pathlib import Path
 
 TEST = """\
 import pathlib
@@ -37,15 +26,6 @@ def test_program(cached_rust_build):
     output = cached_rust_build.blocking.run("telltale", check=True).stdout
     pathlib.Path("told.txt").write_text(output)
 """
-
-
-@pytest.fixture
-def telltale(make_scenario: Callable[[Mapping[str, str]], Scenario]) -> Telltale:
-    """The workspace that tells what it was built from, in a volume of its own."""
-    telltale = Telltale(make_scenario({}))
-    telltale.write_all()
-    telltale.toolchain = telltale.told()["toolchain"]
-    return telltale
 
 
 def test_two_sessions_build_one_workspace_at_the_same_time(telltale: Telltale) -> None:
@@ -86,59 +66,3 @@ def descendants(pid: int) -> list[process.Process]:
     parent = process.Process.of(pid)
     assert parent is not None
     return parent.descendants()
-
-
-@pytest.fixture
-def second_engine(monkeypatch: pytest.MonkeyPatch) -> Generator[BuiltEngine]:
-    """An engine of the development stack that may be killed: the same programs, a state of its own."""
-    ours = BuiltEngine(Settings.from_environment(os.environ))
-    if os.environ.get(RUNNER_HOST) != f"unix://{ours.socket}":
-        pytest.skip("the engine in use is not one that the development stack has built")
-    # A short path: the engine's socket is below it.
-    folder = Path(tempfile.mkdtemp(prefix="pdr"))
-    engine = BuiltEngine(Settings(folder, ours.settings.registry_port))
-    engine.folder.mkdir()
-    (engine.folder / ours.build().name).symlink_to(ours.build())
-    engine.up()
-    monkeypatch.setenv(RUNNER_HOST, f"unix://{engine.socket}")
-    yield engine
-    engine.down()
-    shutil.rmtree(folder)
-
-
-def kill(engine: BuiltEngine) -> None:
-    """End an engine as a crash does."""
-    running = engine.pid_file.read()
-    assert running is not None
-    running.send(signal.SIGKILL)
-
-
-def test_the_engine_is_killed_while_the_compiler_runs(
-    telltale: Telltale, second_engine: BuiltEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The session says that it is lost. After a restart the next one is right, whatever the engine has kept.
-
-    A restart while a session asks for nothing is noticed where it may wait without end: for files of this machine.
-    """
-    monkeypatch.setattr(marker, "LOOK", 1.0)
-    with accidents.another_session(telltale.scenario) as before:
-        second = dataclasses.replace(telltale, scenario=before.scenario)
-        assert second.told() == telltale.expected()
-        second.edit("main", "library")
-        with ThreadPoolExecutor(1) as threads:
-            doomed = threads.submit(second.told)
-            accidents.wait_for_rustc("telltale", before.mark)
-            kill(second_engine)
-            assert isinstance(doomed.exception(accidents.PATIENCE), EngineUnavailable)
-        second_engine.up()
-        with pytest.raises(EngineUnavailable, match="connection to the Dagger engine was lost"):
-            before.engine.call(before.engine.client.version)
-    with accidents.another_session(telltale.scenario) as after:
-        again = dataclasses.replace(second, scenario=after.scenario)
-        assert again.told() == second.expected()
-        kill(second_engine)
-        second_engine.up()
-        (tmp_path / "file").touch()
-        file = after.engine.client.host().file(str(tmp_path / "file"))
-        with pytest.raises(EngineUnavailable, match="connection to the Dagger engine was lost: "):
-            after.engine.call(file.contents)

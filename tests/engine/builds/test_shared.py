@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dagger_rust import CargoOptions, Engine, RustWorkspace, build
-from pytest_dagger_rust.builds import keys, plan, shared
+from pytest_dagger_rust.builds import builders, keys, plan, shared
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.builds.execs import BuildRequest
 from pytest_dagger_rust.builds.places import Place
@@ -156,7 +156,7 @@ def key_of(scenario: Scenario, **changes: Any) -> str | None:
             folder=folder,
             caches=scenario.caches,
         )
-        recipe = await keys.recipe(request, keys.steps(request))
+        recipe = await keys.recipe(request, builders.steps(request.builder))
         made = await plan.planned(request, plan.Volume("", recipe))
         named = await keys.binaries(made.step, made.packed, recipe)
         return named and named[0]

@@ -22,8 +22,13 @@ class _Field:
     args: dict[str, Any]
 
 
+class _Connection:
+    """A session."""
+
+
 @dataclass
 class _Context:
+    conn: _Connection = field(default_factory=_Connection)
     selections: deque[_Field] = field(default_factory=deque)
 
 
@@ -109,13 +114,24 @@ def test_what_is_known_by_number_only_is_named_by_its_files() -> None:
     assert "the files" in _name(asked)
 
 
+def test_a_builder_keeps_its_name_when_it_is_used_again() -> None:
+    """The second build of a session names it as the first did, also one made from it later; another session does too."""
+    first, second = (_image().call("withDirectory", path="/a", source=_Folder("x")) for _ in range(2))
+    names = [_name(first), _name(first), _name(second)]
+    assert len(set(names)) == 1
+    assert "the files" not in names[0]
+    more = [_name(builder.call("withEnvVariable", name="A", value="1")) for builder in (first, second)]
+    assert more[0] == more[1]
+    assert "the files" not in more[0]
+
+
 def test_the_sdk_keeps_the_recipe_where_it_is_read() -> None:
     """A container of the SDK itself has its calls, and can be asked as it was after the image was named."""
     connection = cast("Any", None)
     client = dagger.Client(cast("Any", Context)(connection))
     builder = client.container().from_("rust:1").with_exec(["true"]).with_env_variable("A", "1")
-    steps = builders._steps(builder)
+    steps = builders.steps(builder)
     assert [name for name, _ in steps] == ["container", "from", "withExec", "withEnvVariable"]
     assert steps[1][1] == {"address": "rust:1"}
     image = builders._up_to(builder, 2)
-    assert [name for name, _ in builders._steps(image)] == ["container", "from"]
+    assert [name for name, _ in builders.steps(image)] == ["container", "from"]

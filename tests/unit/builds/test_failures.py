@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from pathlib import Path
+from typing import Any
 
+import dagger
+import gql
 import pytest
+from dagger._exceptions import QueryErrorValue
 
-from pytest_dagger_rust.builds.failures import cargo_failure, is_about_others, no_image, with_withheld
+from pytest_dagger_rust import DaggerRustError
+from pytest_dagger_rust.builds.failures import (
+    build_errors,
+    cargo_failure,
+    is_about_others,
+    no_image,
+    with_withheld,
+)
 from pytest_dagger_rust.builds.outcome import failure_text
+from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.diagnostics import Diagnostic
 
 _SCRIPT = """\
@@ -138,3 +152,27 @@ def test_other_images_and_other_errors() -> None:
     assert "docker login" in str(no_image('failed to resolve image "a/b:1": x: 401 Unauthorized'))
     assert "Check its name" in str(no_image('failed to resolve image "a/b:1": x: not found'))
     assert no_image("error getting credentials - err: exit status 1, out: ``") is None
+
+
+@pytest.mark.parametrize("subcommand", ["fetch", "build"])
+def test_a_killed_build_container_is_said_so(subcommand: str) -> None:
+    """An exit code alone says nothing to most people."""
+    details = {"_type": "EXEC_ERROR", "cmd": [agent.PROGRAM, subcommand, "--build-id", "1"]}
+    value = QueryErrorValue(
+        "exit code: 137", extensions={**details, "exitCode": 137, "stdout": "", "stderr": "Fresh part v1.0.0"}
+    )
+    # The SDK's own signature has no types.
+    make: Any = dagger.ExecError
+    error = make([value], gql.gql("{ version }"))
+
+    async def read_nothing(_: str) -> str:
+        pytest.fail("nothing has been kept")
+
+    async def fail() -> None:
+        async with build_errors(read_nothing, Path("/")):
+            raise error
+
+    with pytest.raises(DaggerRustError) as caught:
+        asyncio.run(fail())
+    expected = "The build container was killed by SIGKILL. It may have been short of memory."
+    assert str(caught.value).splitlines()[0] == expected

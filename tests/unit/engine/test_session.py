@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_dagger_rust.engine.cli import CLI_BIN, RUNNER_HOST, CliSession
+from pytest_dagger_rust import Engine
+from pytest_dagger_rust.engine.cli import CLI_BIN, RUNNER_HOST, SESSION_PORT, CliSession
 from pytest_dagger_rust.errors import EngineUnavailable
 from tests.unit.recordings import recorded, span, traces
 
@@ -54,10 +55,15 @@ class Cli:
         self.program.write_text(f'#!/bin/sh\nexec {sys.executable} {folder / "cli.py"} "$@"\n')
         self.program.chmod(0o755)
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables by which this program is found."""
+        found = {**os.environ, CLI_BIN: str(self.program), "PIDS": str(self.pids), RUNNER_HOST: ""}
+        return {name: value for name, value in found.items() if name != SESSION_PORT}
+
     def session(self, timeout: float = TIMEOUT, hear: Callable[[Batch], object] | None = None) -> CliSession:
         """Return a session that this program serves."""
-        environ = {**os.environ, CLI_BIN: str(self.program), "PIDS": str(self.pids), RUNNER_HOST: ""}
-        return CliSession(environ, timeout, hear)
+        return CliSession(self.environ, timeout, hear)
 
     @property
     def processes(self) -> list[str]:
@@ -201,3 +207,33 @@ def test_closed_from_two_threads_while_it_opens(make_cli: Callable[..., Cli], de
         assert not any(thread.is_alive() for thread in threads)
         assert errors == []
         assert cli.processes == []
+
+
+# Answers as the CLI does when the engine has died.
+NO_ENGINE = """
+import http.server, threading
+
+class NoEngine(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_error(502)
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.HTTPServer(("127.0.0.1", 0), NoEngine)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+print(json.dumps({"port": server.server_port, "session_token": "token"}), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_an_engine_that_dies_while_a_session_opens(make_cli: Callable[..., Cli]) -> None:
+    """It is lost, as later; there was one, so nobody has to start Docker, and no page of the web is needed."""
+    with pytest.raises(EngineUnavailable) as caught:
+        Engine(make_cli(NO_ENGINE).environ).open()
+    first, second = str(caught.value).splitlines()
+    assert first.startswith(
+        "The connection to the Dagger engine was lost: Server error '502 Bad Gateway' for url "
+    )
+    assert second.startswith("  Run the tests again once it is back")
