@@ -238,11 +238,14 @@ def test_a_file_that_changes_while_dependencies_are_packed(
         entry = genuine(base, path)
         return entry if entry is None or next(left, None) is None else replace(entry, digest="0" * 64)
 
+    def nothing(*_: Any) -> tuple[()]:
+        return ()
+
     monkeypatch.setattr(archive, "disk_entry", changing)
     request = SimpleNamespace(workspace=SimpleNamespace(root=root), excludes=(), folder=tmp_path)
     step: Any = SimpleNamespace(request=request, base=root, root=".")
     skeleton: Any = SimpleNamespace(files={"Cargo.toml": package("a")}, sources=("src/lib.rs",))
-    monkeypatch.setattr(plan, "included_entries", lambda *_: ())
+    monkeypatch.setattr(plan, "included_entries", nothing)
     if times == 1:
         packed = plan._packed_skeleton(step, skeleton, ())  # pyright: ignore[reportPrivateUsage]
         assert packed.path.is_file()

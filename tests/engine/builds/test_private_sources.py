@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,7 +98,8 @@ def test_git_over_https_with_a_certificate_of_the_company(
 ) -> None:
     """Refused without the certificate and with another token; then the package is there, and finds no token.
 
-    The last build reaches the server by the company's proxy, which wants a login of its own.
+    The last build reads the file with the credentials anew, and reaches the server by the company's proxy, which wants
+    a login of its own.
     """
     repository(tmp_path / "served/closed", closed(token, "git-server:22"))
     company = authority(tmp_path, "git-server")
@@ -116,13 +118,12 @@ def test_git_over_https_with_a_certificate_of_the_company(
             scenario.build()
         assert token not in str(caught.value)
         assert (server.granted, server.refused > 0) == (0, True)
-        (tmp_path / "right").write_text(f"https://robot:{token}@git-server:{server.server_port}\n")
+        credentials.write_text(f"https://robot:{token}@git-server:{server.server_port}\n")
         proxy = Proxy(basic("robot", token), server.server_port)
         reach(scenario, "proxy", proxy.server_port, 3128)
         (tmp_path / "proxy").write_text(f"http://robot:{token}@proxy:3128")
         secrets = {"HTTPS_PROXY": f"file://{tmp_path / 'proxy'}"}
-        git = f"file://{tmp_path / 'right'}"
-        scenario.access = BuildAccess(network="fetch", git_credentials=git, secrets=secrets)
+        scenario.access = replace(scenario.access, secrets=secrets)
         with served(proxy):
             check_built(scenario, token, monkeypatch)
         assert server.granted > 0
@@ -295,6 +296,7 @@ def test_what_pytest_writes_has_no_token(
     """Neither terminal, reports, temporary folders, the CLI's log nor pytest's cache, where the token is refused or taken."""
     (pytester.path / "temp").mkdir()
     monkeypatch.setenv("TMPDIR", str(pytester.path / "temp"))
+    monkeypatch.delenv("DAGGER_SESSION_PORT", raising=False)
     with serving(token, "registry") as registry:
         registry.add("closed", "1.0.0", closed(token, f"registry:{registry.port}"))
         files = workspace(
