@@ -160,14 +160,14 @@ async def build_errors(read_failure: ReadFailure, root: Path) -> AsyncGenerator[
 
 
 def _said(error: dagger.ExecError) -> str:
-    prefix = "pytest-dagger-rust: "
-    lines = (line for line in lines_of(error.stderr) if line.startswith(prefix))
-    return "\n".join(line.removeprefix(prefix) for line in lines)
+    """Return what the agent has said, also behind a line of cargo's that was not ended."""
+    parts = (line.partition("pytest-dagger-rust: ") for line in lines_of(strip_ansi(error.stderr)))
+    return "\n".join(said for _, prefix, said in parts if prefix)
 
 
 def _too_long(said: str, root: Path) -> RustBuildError:
     hint = "Raise dagger_rust_build_timeout if the build needs more time; what was compiled is kept."
-    return RustBuildError(f"{said}.\n  {hint}", root=root)
+    return RustBuildError(f"{said or 'cargo was stopped'}.\n  {hint}", root=root)
 
 
 def _fetch_failure(error: dagger.ExecError) -> DaggerRustError:

@@ -14,6 +14,7 @@ from dagger._exceptions import QueryErrorValue
 
 from pytest_dagger_rust import DaggerRustError
 from pytest_dagger_rust.builds.failures import (
+    TIMED_OUT,
     build_errors,
     cargo_failure,
     is_about_others,
@@ -157,9 +158,32 @@ def test_other_images_and_other_errors() -> None:
 @pytest.mark.parametrize("subcommand", ["fetch", "build"])
 def test_a_killed_build_container_is_said_so(subcommand: str) -> None:
     """An exit code alone says nothing to most people."""
+    expected = "The build container was killed by SIGKILL. It may have been short of memory."
+    assert _failed(subcommand, 137, "Fresh part v1.0.0").splitlines()[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("stderr", "expected"),
+    [
+        (
+            "   Compiling a v1\npytest-dagger-rust: cargo was stopped after 5 s\n",
+            "cargo was stopped after 5 s.",
+        ),
+        ("  Building [=> ] 0/2: a\x1b[K\rpytest-dagger-rust: cargo was stopped\n", "cargo was stopped."),
+        ("", "cargo was stopped."),
+    ],
+)
+def test_a_build_that_took_too_long(stderr: str, expected: str) -> None:
+    """The agent's words are found behind progress that cargo has not ended; without them, the error still says it."""
+    assert _failed("build", TIMED_OUT, stderr).splitlines()[0] == expected
+
+
+def _failed(subcommand: str, exit_code: int, stderr: str) -> str:
+    """Return the error of an exec of the agent's that has failed."""
     details = {"_type": "EXEC_ERROR", "cmd": [agent.PROGRAM, subcommand, "--build-id", "1"]}
     value = QueryErrorValue(
-        "exit code: 137", extensions={**details, "exitCode": 137, "stdout": "", "stderr": "Fresh part v1.0.0"}
+        f"exit code: {exit_code}",
+        extensions={**details, "exitCode": exit_code, "stdout": "", "stderr": stderr},
     )
     # The SDK's own signature has no types.
     make: Any = dagger.ExecError
@@ -174,5 +198,4 @@ def test_a_killed_build_container_is_said_so(subcommand: str) -> None:
 
     with pytest.raises(DaggerRustError) as caught:
         asyncio.run(fail())
-    expected = "The build container was killed by SIGKILL. It may have been short of memory."
-    assert str(caught.value).splitlines()[0] == expected
+    return str(caught.value)
