@@ -238,10 +238,25 @@ def _read_entry(name: str, path: str) -> Entry | None:
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode):
             return None
+        _check_holes(found, path)
         digest, size = _digest_of(file, found.st_size)
     finally:
         os.close(file)
     return Entry(name, "x" if found.st_mode & stat.S_IXUSR else "-", digest, size, path)
+
+
+# Bytes of a file that no source is, and how many times as many it has as it takes of the disk, where it is all holes.
+_LARGE, _HOLLOW = 1 << 30, 16
+
+
+def _check_holes(found: os.stat_result, path: str) -> None:
+    """Raise WorkspaceError for a large file of holes: it would be read, kept and sent as the zeros that it is not."""
+    # In units of 512 bytes, whatever the file system's are.
+    taken = found.st_blocks * 512
+    if found.st_size > max(_LARGE, taken * _HOLLOW):
+        size, blocks = found.st_size >> 20, taken >> 20
+        msg = f"This file is sparse: it has {size:,} MiB, and takes {blocks:,} MiB of the disk."
+        raise WorkspaceError(msg, file=Path(path), hint=f"Make it shorter, or {_LEAVE_OUT}")
 
 
 def _digest_of(file: int, expected: int) -> tuple[str, int]:

@@ -90,7 +90,25 @@ _LOG_IN = (
     "  rust_runtime_container with a container that has with_registry_auth."
 )
 _LOGIN = re.compile(r"\b40[13]\b|unauthorized|authori[sz]ation failed|denied|auth credentials", re.IGNORECASE)
+_HELPER = re.compile(r"error getting credentials - err: (?P<error>.+?), out: `(?P<out>.*)`", re.DOTALL)
+_HELP = (
+    "Docker's configuration names the program docker-credential-NAME for this registry. It has to be in the PATH\n"
+    "  that pytest runs with, and answer `get` with a login."
+)
 _NO_IMAGE = re.compile(r'failed to resolve image "(?P<image>[^"]+)"')
+
+
+def no_image(said: str) -> str | None:
+    """Return the message for an image that cannot be pulled, None where the engine has said something else."""
+    image = _NO_IMAGE.match(said)
+    if image is None:
+        return None
+    if helper := _HELPER.search(said):
+        reason, hint = f"a credential helper failed: {helper['out'] or helper['error']}", _HELP
+    else:
+        reason = said.rpartition(": ")[2]
+        hint = _LOG_IN if _LOGIN.search(reason) else _CHECK_NAME
+    return f"The image {image['image']} cannot be used: {reason}.\n  {hint}"
 
 
 @contextlib.asynccontextmanager
@@ -106,10 +124,7 @@ async def engine_errors() -> AsyncGenerator[None]:
         if isinstance(error, dagger.ExecError) and (fault := builder_faults.explained(error)):
             raise fault from None
         said = without_trace(str(error))
-        reason = said.rpartition(": ")[2]
-        if image := _NO_IMAGE.match(said):
-            hint = _LOG_IN if _LOGIN.search(reason) else _CHECK_NAME
-            msg = f"The image {image['image']} cannot be used: {reason}.\n  {hint}"
+        if msg := no_image(said):
             raise DaggerRustError(msg) from None
         msg = f"The Dagger engine refused the build: {said}"
         raise DaggerRustError(msg) from None
@@ -145,14 +160,14 @@ async def build_errors(read_failure: ReadFailure, root: Path) -> AsyncGenerator[
 
 
 def _said(error: dagger.ExecError) -> str:
-    prefix = "pytest-dagger-rust: "
-    lines = (line for line in lines_of(error.stderr) if line.startswith(prefix))
-    return "\n".join(line.removeprefix(prefix) for line in lines)
+    """Return what the agent has said, also behind a line of cargo's that was not ended."""
+    parts = (line.partition("pytest-dagger-rust: ") for line in lines_of(strip_ansi(error.stderr)))
+    return "\n".join(said for _, prefix, said in parts if prefix)
 
 
 def _too_long(said: str, root: Path) -> RustBuildError:
     hint = "Raise dagger_rust_build_timeout if the build needs more time; what was compiled is kept."
-    return RustBuildError(f"{said}.\n  {hint}", root=root)
+    return RustBuildError(f"{said or 'cargo was stopped'}.\n  {hint}", root=root)
 
 
 def _fetch_failure(error: dagger.ExecError) -> DaggerRustError:

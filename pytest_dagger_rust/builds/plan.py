@@ -83,13 +83,17 @@ def pack_sources(step: Step, outside: Sequence[str], cache: Path | None) -> arch
 def _packed_skeleton(step: Step, skeleton: Skeleton, outside: Sequence[str]) -> archive.Archive:
     request = step.request
     sources = without_excluded(skeleton.sources, request.excludes, outside)
-    verbatim = (Path(os.path.normpath(request.workspace.root / path)) for path in sources)
-    entries = [
-        *archive.text_entries((f"{step.root}/{path}", text) for path, text in skeleton.files.items()),
-        *filter(None, (archive.disk_entry(step.base, path) for path in verbatim)),
-        *(included_entries(request.workspace, request.excludes, step.base) if sources else ()),
-    ]
-    return archive.pack(entries, request.folder)
+    verbatim = [Path(os.path.normpath(request.workspace.root / path)) for path in sources]
+
+    def entries() -> Iterator[archive.Entry]:
+        yield from archive.text_entries(
+            (f"{step.root}/{path}", text) for path, text in skeleton.files.items()
+        )
+        yield from filter(None, (archive.disk_entry(step.base, path) for path in verbatim))
+        if sources:
+            yield from included_entries(request.workspace, request.excludes, step.base)
+
+    return base_archive.pack_tree(entries, request.folder)
 
 
 async def with_toolchain(request: BuildRequest) -> dagger.Container:

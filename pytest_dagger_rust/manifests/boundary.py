@@ -48,20 +48,21 @@ class Tree:
         return contains(self.boundary, posixpath.realpath(path)) if _is_link(path) else True
 
     def _admits_folder(self, folder: str) -> bool:
-        known = self._inside.get(folder)
-        if known is None:
-            known = self._inside[folder] = self._is_inside(folder)
+        # Most folders are no links, so one look at each is enough to know all of them.
+        passed = [folder]
+        while (known := self._known(folder)) is None:
+            folder = posixpath.dirname(folder)
+            passed.append(folder)
+        self._inside.update(dict.fromkeys(passed, known))
         return known
 
-    def _is_inside(self, folder: str) -> bool:
-        if folder == self.boundary:
-            return True
-        if not contains(self.boundary, folder):
-            return contains(self.boundary, posixpath.realpath(folder))
-        if _is_link(folder):
-            return contains(self.boundary, posixpath.realpath(folder))
-        # Most folders are no links, so one look at each is enough to know all of them.
-        return self._admits_folder(posixpath.dirname(folder))
+    def _known(self, folder: str) -> bool | None:
+        """Return whether a folder is inside, None where it is as its parent."""
+        if folder in self._inside or folder == self.boundary:
+            return self._inside.get(folder, True)
+        if contains(self.boundary, folder) and not _is_link(folder):
+            return None
+        return contains(self.boundary, posixpath.realpath(folder))
 
     def outside(self, path: str, *, file: Path | None = None, line: int | None = None) -> WorkspaceError:
         """Make the error about a `path` that leads outside, named on a line of `file`."""

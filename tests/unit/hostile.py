@@ -110,6 +110,28 @@ KEYS: Mapping[str, Key] = {
     "#[path]": Key({"src/lib.rs": '#[path = "@/src/lib.rs"]\npub mod a;\n'}, is_text=True),
 }
 
+# Paths that no file has, as TOML writes them.
+ODD_PATHS: Mapping[str, str] = {
+    "long": "x/" * 2500,
+    "long name": "x" * 5000,
+    "nothing": "",
+    "NUL": r"a\u0000b",
+    "line break": r"a\n::error::b",
+    "terminal": r"\u001b]0;a\u0007",
+    "substitution": "$(touch x)",
+    "pattern that is none": "[",
+}
+
+# What is nested deeper than anybody writes, as a piece of a manifest.
+_DEEP = 100_000
+NESTED: Mapping[str, str] = {
+    "arrays": f"[package.metadata]\nx = {'[' * _DEEP}{']' * _DEEP}\n",
+    "tables": f"[package.metadata]\nx = {'{a=' * _DEEP}1{'}' * _DEEP}\n",
+    "keys": f"[package.metadata]\n{'.'.join(['a'] * _DEEP)} = 1\n",
+    "headers": f"[package.metadata.{'.'.join(['a'] * _DEEP)}]\n",
+    "not closed": f"[package.metadata]\nx = {'[' * _DEEP}",
+}
+
 # What files and folders are called: each is a name like any other, but for the one that no archive has room for.
 NAMES: Mapping[str, str] = {
     "dash": "-rf",
@@ -226,3 +248,14 @@ def link(path: Path, target: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     path.symlink_to(target)
+
+
+def replace(path: Path, kind: str) -> None:
+    """Put a folder, nothing, or another content in the place of a file."""
+    content = path.read_bytes()
+    path.unlink()
+    if kind == "folder":
+        path.mkdir()
+    elif kind != "nothing":
+        others = {"longer": content + b"x", "shorter": content[:-1], "other": content.swapcase()}
+        path.write_bytes(others[kind])

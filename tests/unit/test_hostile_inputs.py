@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pytest_dagger_rust import CargoOptions, ConfigurationError, EngineUnavailable, RustWorkspace
-from pytest_dagger_rust.builds import archive
+from pytest_dagger_rust import (
+    CargoOptions,
+    ConfigurationError,
+    EngineUnavailable,
+    RustWorkspace,
+    WorkspaceError,
+)
+from pytest_dagger_rust.builds import archive, plan
 from pytest_dagger_rust.builds.places import Place
 from pytest_dagger_rust.builds.source_tree import source_tree
 from pytest_dagger_rust.container import agent
@@ -60,6 +68,56 @@ def test_no_key_leads_out(
         assert "is outside the boundary" in error.message
         assert error.file is not None
     assert not [path for path in opened if path.startswith(str(outside))]
+
+
+@pytest.mark.parametrize("odd", hostile.ODD_PATHS)
+@pytest.mark.parametrize("key", hostile.KEYS)
+def test_no_key_trips_over_a_path(tree: Tree, tmp_path: Path, key: str, odd: str) -> None:
+    """One that no file has is refused in one line, or is only a text."""
+    case = hostile.KEYS[key].files
+    files = {name: text.replace("@", hostile.ODD_PATHS[odd]) for name, text in case.items()}
+    root = tree({"Cargo.toml": package("a"), "src/lib.rs": LIB, **files})
+    with contextlib.suppress(WorkspaceError):
+        sent(root, tmp_path)
+        return
+    refusal(root, tmp_path)
+
+
+@pytest.mark.parametrize("place", ["Cargo.toml", ".cargo/config.toml", "Cargo.lock", "rust-toolchain.toml"])
+@pytest.mark.parametrize("case", hostile.NESTED)
+def test_what_is_nested_without_end(tree: Tree, tmp_path: Path, case: str, place: str) -> None:
+    """It is refused in one line that names the file, or read."""
+    files = {"Cargo.toml": package("a"), "src/lib.rs": LIB}
+    root = tree({**files, place: files.get(place, "") + hostile.NESTED[case]})
+    with contextlib.suppress(WorkspaceError):
+        sent(root, tmp_path)
+        return
+    assert refusal(root, tmp_path).file == root / place
+
+
+def test_folders_without_end(tree: Tree, tmp_path: Path) -> None:
+    """A path that is longer than the system can open is refused in one line."""
+    root = tree({"Cargo.toml": package("a"), "src/lib.rs": LIB})
+    folder = os.open(root, os.O_PATH)
+    name = "deep" * 50
+    for _ in range(25):
+        os.mkdir(name, dir_fd=folder)
+        inner = os.open(name, os.O_PATH, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=folder))
+    os.close(folder)
+    assert "too long" in refusal(root, tmp_path).message
+
+
+def test_a_file_of_holes(tree: Tree, tmp_path: Path) -> None:
+    """One that says it is a tebibyte, and has nothing on the disk, is refused before it is read."""
+    root = tree({"Cargo.toml": package("a"), "src/lib.rs": LIB, "data/disk.img": ""})
+    os.truncate(root / "data/disk.img", 1 << 40)
+    error = refusal(root, tmp_path)
+    assert error.file == root / "data/disk.img"
+    assert error.message == "This file is sparse: it has 1,048,576 MiB, and takes 0 MiB of the disk."
+    assert "data/disk.img" not in sent(root, tmp_path, ("data/",))
 
 
 @pytest.mark.parametrize("pattern", _EXCLUDES)
@@ -152,7 +210,7 @@ def test_other_links_are_sent_as_links(
     assert not [name for name in opened if not name.startswith(str(tmp_path))]
 
 
-@pytest.mark.parametrize("kind", [*hostile.KINDS, "link"])
+@pytest.mark.parametrize("kind", [*hostile.KINDS, "link", "folder", "nothing", "longer", "shorter", "other"])
 def test_a_file_that_becomes_something_else(tree: Tree, tmp_path: Path, kind: str) -> None:
     """Between the time it was looked at and the time it is packed: it is neither waited for nor followed."""
     root = tree({"Cargo.toml": package("a"), "src/lib.rs": LIB, "same": LIB})
@@ -160,10 +218,40 @@ def test_a_file_that_becomes_something_else(tree: Tree, tmp_path: Path, kind: st
     found = list(entries)
     if kind == "link":
         link(root / "src/lib.rs", str(root / "same"))
-    else:
+    elif kind in hostile.KINDS:
         put(kind, root / "src/lib.rs")
+    else:
+        hostile.replace(root / "src/lib.rs", kind)
     with pytest.raises(archive.ChangedWhilePackingError, match=r"src/lib\.rs"):
         archive.pack(found, tmp_path)
+
+
+@pytest.mark.parametrize("times", [1, 100])
+def test_a_file_that_changes_while_dependencies_are_packed(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """It is read again; one that changes as often as it is read is refused in one line."""
+    root = tree({"Cargo.toml": package("a"), "src/lib.rs": LIB})
+    genuine, left = archive.disk_entry, iter(range(times))
+
+    def changing(base: Path, path: Path) -> archive.Entry | None:
+        entry = genuine(base, path)
+        return entry if entry is None or next(left, None) is None else replace(entry, digest="0" * 64)
+
+    def nothing(*_: Any) -> tuple[()]:
+        return ()
+
+    monkeypatch.setattr(archive, "disk_entry", changing)
+    request = SimpleNamespace(workspace=SimpleNamespace(root=root), excludes=(), folder=tmp_path)
+    step: Any = SimpleNamespace(request=request, base=root, root=".")
+    skeleton: Any = SimpleNamespace(files={"Cargo.toml": package("a")}, sources=("src/lib.rs",))
+    monkeypatch.setattr(plan, "included_entries", nothing)
+    if times == 1:
+        packed = plan._packed_skeleton(step, skeleton, ())  # pyright: ignore[reportPrivateUsage]
+        assert packed.path.is_file()
+    else:
+        with pytest.raises(WorkspaceError, match=r"src/lib\.rs.*changes while it is read"):
+            plan._packed_skeleton(step, skeleton, ())  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.mark.parametrize("kind", hostile.KINDS)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import os
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_dagger_rust import BuildAccess
+from pytest_dagger_rust import BuildAccess, Engine
 from pytest_dagger_rust.builds.caches import Caches
 from pytest_dagger_rust.errors import DaggerRustError, RustBuildError
 from tests.engine.builds.intruder import NOTHING, script
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pytest_dagger_rust import Engine
     from tests.engine.scenario import Scenario
 
     MakeScenario = Callable[[Mapping[str, str]], Scenario]
@@ -96,7 +99,8 @@ def test_git_over_https_with_a_certificate_of_the_company(
 ) -> None:
     """Refused without the certificate and with another token; then the package is there, and finds no token.
 
-    The last build reaches the server by the company's proxy, which wants a login of its own.
+    The last build reads the file with the credentials anew, and reaches the server by the company's proxy, which wants
+    a login of its own.
     """
     repository(tmp_path / "served/closed", closed(token, "git-server:22"))
     company = authority(tmp_path, "git-server")
@@ -115,13 +119,12 @@ def test_git_over_https_with_a_certificate_of_the_company(
             scenario.build()
         assert token not in str(caught.value)
         assert (server.granted, server.refused > 0) == (0, True)
-        (tmp_path / "right").write_text(f"https://robot:{token}@git-server:{server.server_port}\n")
+        credentials.write_text(f"https://robot:{token}@git-server:{server.server_port}\n")
         proxy = Proxy(basic("robot", token), server.server_port)
         reach(scenario, "proxy", proxy.server_port, 3128)
         (tmp_path / "proxy").write_text(f"http://robot:{token}@proxy:3128")
         secrets = {"HTTPS_PROXY": f"file://{tmp_path / 'proxy'}"}
-        git = f"file://{tmp_path / 'right'}"
-        scenario.access = BuildAccess(network="fetch", git_credentials=git, secrets=secrets)
+        scenario.access = replace(scenario.access, secrets=secrets)
         with served(proxy):
             check_built(scenario, token, monkeypatch)
         assert server.granted > 0
@@ -198,6 +201,53 @@ def test_images_behind_a_login(
         assert images.granted > 0
 
 
+HELPER = """\
+#!/bin/sh
+server="$(cat)"
+test "$1" = get && test "$server" = "{server}" || exit 1
+printf '{{"ServerURL": "%s", "Username": "robot", "Secret": "%s"}}' "$server" "$(cat {folder}/password)"
+"""
+
+
+def logged_in(folder: Path, token: str, known: str, helped: str) -> dict[str, str]:
+    """Return variables of somebody who is logged in: to one registry by a file, to the other by a program."""
+    login = {"auth": base64.b64encode(f"robot:{token}".encode()).decode()}
+    docker = {"auths": {known: login}, "credHelpers": {helped: "of-the-company"}}
+    (folder / "config.json").write_text(json.dumps(docker))
+    (folder / "password").write_text(token)
+    helper = folder / "docker-credential-of-the-company"
+    helper.write_text(HELPER.format(server=helped, folder=folder))
+    helper.chmod(0o755)
+    own = {name: value for name, value in os.environ.items() if not name.startswith("DAGGER_SESSION_")}
+    return {**own, "DOCKER_CONFIG": str(folder), "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_images_of_somebody_who_is_logged_in(
+    make_scenario: MakeScenario,
+    token: str,
+    tmp_path: Path,
+    rust_builder_image: str,
+    rust_runtime_image: str,
+) -> None:
+    """As `docker login` leaves it: in Docker's configuration for one registry, and with a credential helper for another."""
+    upstream, separator, builder = rust_builder_image.partition("/")
+    if not separator or ":" not in upstream:
+        pytest.skip("the images come from no registry on this machine")
+    runtime = rust_runtime_image.partition("/")[2]
+    plain, helped = (PrivateImages(upstream, basic("robot", token)) for _ in range(2))
+    scenario = make_scenario(
+        {"Cargo.toml": PACKAGE.format("app"), "src/main.rs": 'fn main() { print!("one"); }'}
+    )
+    engine = Engine(logged_in(tmp_path, token, plain.name, helped.name))
+    with served(plain), served(helped), engine as client:
+        scenario.engine = engine
+        scenario.builder = client.container().from_(f"{plain.name}/{builder}")
+        scenario.runtime = client.container().from_(f"{helped.name}/{runtime}")
+        assert scenario.output() == "one"
+        assert plain.granted > 0
+        assert helped.granted > 0
+
+
 TESTS = """
 import shutil
 import tempfile
@@ -248,6 +298,7 @@ def test_what_pytest_writes_has_no_token(
     """Neither terminal, reports, temporary folders, the CLI's log nor pytest's cache, where the token is refused or taken."""
     (pytester.path / "temp").mkdir()
     monkeypatch.setenv("TMPDIR", str(pytester.path / "temp"))
+    monkeypatch.delenv("DAGGER_SESSION_PORT", raising=False)
     with serving(token, "registry") as registry:
         registry.add("closed", "1.0.0", closed(token, f"registry:{registry.port}"))
         files = workspace(

@@ -13,7 +13,14 @@ import pytest
 from dagger._exceptions import QueryErrorValue
 
 from pytest_dagger_rust import DaggerRustError
-from pytest_dagger_rust.builds.failures import build_errors, cargo_failure, is_about_others, with_withheld
+from pytest_dagger_rust.builds.failures import (
+    TIMED_OUT,
+    build_errors,
+    cargo_failure,
+    is_about_others,
+    no_image,
+    with_withheld,
+)
 from pytest_dagger_rust.builds.outcome import failure_text
 from pytest_dagger_rust.container import agent
 from pytest_dagger_rust.diagnostics import Diagnostic
@@ -116,12 +123,67 @@ def test_a_failure_names_what_was_not_sent() -> None:
     assert noted.diagnostics == failure.diagnostics
 
 
+@pytest.mark.parametrize(
+    ("said", "reason", "hint"),
+    [
+        (
+            "err: exit status 1, out: ``",
+            "a credential helper failed: exit status 1.",
+            "docker-credential-NAME",
+        ),
+        (
+            "err: exit status 1, out: `locked`",
+            "a credential helper failed: locked.",
+            "docker-credential-NAME",
+        ),
+        ("err: exit status 1, out: `a: b`", "a credential helper failed: a: b.", "docker-credential-NAME"),
+    ],
+)
+def test_a_credential_helper_that_fails_is_named(said: str, reason: str, hint: str) -> None:
+    """Of an image that cannot be pulled, whatever the helper has printed."""
+    whole = f'failed to resolve image "a/b:1": failed to resolve source metadata: rpc error: error getting credentials - {said}'
+    message = no_image(whole)
+    assert message is not None
+    assert message.startswith(f"The image a/b:1 cannot be used: {reason}\n")
+    assert hint in message
+
+
+def test_other_images_and_other_errors() -> None:
+    """A login that is missing has a hint of its own; what is no image's fault is somebody else's."""
+    assert "docker login" in str(no_image('failed to resolve image "a/b:1": x: 401 Unauthorized'))
+    assert "Check its name" in str(no_image('failed to resolve image "a/b:1": x: not found'))
+    assert no_image("error getting credentials - err: exit status 1, out: ``") is None
+
+
 @pytest.mark.parametrize("subcommand", ["fetch", "build"])
 def test_a_killed_build_container_is_said_so(subcommand: str) -> None:
     """An exit code alone says nothing to most people."""
+    expected = "The build container was killed by SIGKILL. It may have been short of memory."
+    assert _failed(subcommand, 137, "Fresh part v1.0.0").splitlines()[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("stderr", "expected"),
+    [
+        (
+            "   Compiling a v1\npytest-dagger-rust: cargo was stopped after 5 s\n",
+            "cargo was stopped after 5 s.",
+        ),
+        ("  Building [=> ] 0/2: a\x1b[K\rpytest-dagger-rust: cargo was stopped\n", "cargo was stopped."),
+        ("", "cargo was stopped."),
+    ],
+)
+def test_a_build_that_took_too_long(stderr: str, expected: str) -> None:
+    """The agent's words are found behind progress that cargo has not ended; without them, the error still says it."""
+    assert _failed("build", TIMED_OUT, stderr).splitlines()[0] == expected
+
+
+def _failed(subcommand: str, exit_code: int, stderr: str) -> str:
+    """Return the error of an exec of the agent's that has failed."""
     details = {"_type": "EXEC_ERROR", "cmd": [agent.PROGRAM, subcommand, "--build-id", "1"]}
     value = QueryErrorValue(
-        "exit code: 137", extensions={**details, "exitCode": 137, "stdout": "", "stderr": "Fresh part v1.0.0"}
+        f"exit code: {exit_code}",
+        extensions={**details, "exitCode": exit_code, "stdout": "", "stderr": stderr},
     )
     # The SDK's own signature has no types.
     make: Any = dagger.ExecError
@@ -136,5 +198,4 @@ def test_a_killed_build_container_is_said_so(subcommand: str) -> None:
 
     with pytest.raises(DaggerRustError) as caught:
         asyncio.run(fail())
-    expected = "The build container was killed by SIGKILL. It may have been short of memory."
-    assert str(caught.value).splitlines()[0] == expected
+    return str(caught.value)
