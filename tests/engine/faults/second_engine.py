@@ -56,9 +56,10 @@ class SecondEngine:
         self.engine.up()
 
     def kill(self) -> None:
-        """End it as a crash does."""
+        """End it as a crash does; what is left of it a moment later would be taken for an engine."""
         running = self._process()
         (running.children() or [running])[0].send(signal.SIGKILL)
+        assert process.wait_until(lambda: not running.alive, 30)
 
     def work(self) -> list[Running]:
         """Return the processes that run for its clients."""
