@@ -61,7 +61,8 @@ def test_the_next_run_is_right(fault: Fault, harness: Harness, request: pytest.F
     counts = [verdict.is_in_time, len(verdict.wrong), len(verdict.hangs), len(verdict.leftovers)]
     request.node.user_properties.append((FAULT, counts))
     assert not verdict.complaints, "\n".join(verdict.complaints)
-    assert verdict.is_in_time, "the run was over before the fault came"
+    if not verdict.is_in_time:
+        pytest.skip("each run was over before the fault came: it has shown nothing")
 
 
 def test_the_engine_is_killed_while_the_compiler_runs(
