@@ -109,7 +109,8 @@ class Harness:
         said = KINDS[fault.kind].message
         if run.process.returncode > 0 and (not said or not re.search(said, run.text)):
             verdict.others.append(f"the disturbed run did not say {said!r}:\n{run.text}")
-        if "Traceback" in run.text or "INTERNALERROR" in run.text:
+        is_shown = "Traceback" in run.text or "INTERNALERROR" in run.text
+        if is_shown and not _interrupts_the_start(run.text):
             verdict.others.append(f"the disturbed run showed a traceback:\n{run.text}")
         return run
 
@@ -159,3 +160,8 @@ class Harness:
         written = time.time() + project.shift
         for path in project.root.rglob("*.rs"):
             os.utime(path, (written, written))
+
+
+def _interrupts_the_start(text: str) -> bool:
+    """Return whether Python itself was interrupted, before pytest listened and before any code of the plugin's ran."""
+    return text.rstrip().endswith("KeyboardInterrupt") and "pytest_dagger_rust/" not in text
