@@ -251,8 +251,10 @@ def test_pytest_randomly_and_pytest_repeat(beside: Project) -> None:
     assert ran != ["fails", "passes", "passes_too", *["test_coroutine"] * 2, *["test_function"] * 2]
 
 
-def test_syrupy_pytest_bdd_and_subtests(beside: Project) -> None:
+def test_syrupy_pytest_bdd_and_subtests(beside: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails of each says how, and shows what the program printed; steps request the build while a test runs."""
+    # By it syrupy takes any run for one of a worker's, and has no summary.
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     result = beside.pytest("-p", "syrupy", "-p", "pytest-bdd", "-rA", "shown")
     failed = re.findall(r"^(?:SUB)?FAILED.*::(\S+)", result.stdout.str(), re.MULTILINE)
     passed = re.findall(r"^PASSED .*::(\S+)", result.stdout.str(), re.MULTILINE)

@@ -18,7 +18,7 @@ from pytest_dagger_rust.builds.timings import Timing, read_timings
 from pytest_dagger_rust.report import html_report
 from pytest_dagger_rust.report.facts import BuildFacts, Finding
 from tests.pytest import program
-from tests.pytest.terminal import FEWER_PLUGINS
+from tests.pytest.terminal import WITHOUT_THEM
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,7 +193,7 @@ def test_a_run_writes_the_page(bare_project: Project, monkeypatch: pytest.Monkey
     for number in (1, 2):
         monkeypatch.setenv("PYTEST_DAGGER_RUST_BUILD_ENV", f"TURN={uuid.uuid4().hex}")
         result = bare_project.pytester.runpytest_subprocess(
-            *FEWER_PLUGINS, "--dagger-rust-html-report=out/report.html", timeout=300
+            *WITHOUT_THEM, "--dagger-rust-html-report=out/report.html", timeout=300
         )
         result.assert_outcomes(passed=1)
         text = (bare_project.folder / "out/report.html").read_text()
