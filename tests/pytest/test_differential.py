@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PACKAGES = {
     "strsim": "0.11.1",
     "arrayvec": "0.7.6",
+    "byteorder": "1.5.0",
     "cfg-if": "1.0.4",
     "either": "1.13.0",
     "fastrand": "2.1.1",
@@ -34,7 +35,6 @@ PACKAGES = {
     "itoa": "1.0.11",
     "lazy_static": "1.4.0",
     "matches": "0.1.10",
-    "memchr": "2.7.4",
     "percent-encoding": "2.3.1",
     "ryu": "1.0.18",
     "scopeguard": "1.2.0",
@@ -46,7 +46,7 @@ PACKAGES = {
     "version_check": "0.9.5",
     # Programs: one with a library, and one without, so without doctests too.
     "hexyl": "0.16.0",
-    "fd-find": "10.2.0",
+    "hyperfine": "1.18.0",
 }
 CHOSEN = PACKAGES if os.environ.get("SOAK") else dict(list(PACKAGES.items())[:1])
 
