@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.engine.faults.second_engine import SecondEngine
 
 # Seconds in which every run has to end, whatever happened to it, and in which nothing may be left of it.
-PATIENCE = 90.0
+PATIENCE = 240.0
 CLEARED = 20.0
 
 # What is tried until a fault comes before the run has ended.
